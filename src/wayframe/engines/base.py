@@ -1,0 +1,95 @@
+"""The seam between a run and whatever makes its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayframe.core.plan import SegmentPlan
+
+Frame: TypeAlias = NDArray[np.uint8]
+"""One picture: (height, width, 3), RGB, 8 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentJob:
+    """A segment to render. `first` and `last` are its keyframes at output size; `last` is None for a lone keyframe.
+
+    `given` holds the frames that a chained segment starts from (the last `overlap_before` frames of the segment
+    before, as decoded from its published file); its first frames must show them. Empty when independent.
+    """
+
+    segment: SegmentPlan
+    width: int
+    height: int
+    first: Frame
+    last: Frame | None
+    given: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedStep:
+    """What the engine did at one step, read back from the model itself. Units as in `core.plan.Step`."""
+
+    index: int
+    timestep: float
+    expert: str
+    guidance: float
+    loras: Mapping[str, float]
+    forwards: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone:
+    """One denoising step of a segment was applied."""
+
+    segment: int
+    step: AppliedStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameDone:
+    """Frame `index` of a segment is ready; the frames of one segment come in order."""
+
+    segment: int
+    index: int
+    pixels: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDone:
+    """All frames of a segment were handed over."""
+
+    segment: int
+
+
+EngineEvent: TypeAlias = StepDone | FrameDone | SegmentDone
+
+
+class Engine(Protocol):
+    """Renders segments.
+
+    `denoises` tells whether steps are run at all (preview and null do not: no `StepDone` is ever sent).
+    `identity` names engine and version: it enters the content key, and changes whenever the pixels may.
+    """
+
+    name: str
+    denoises: bool
+    identity: str
+
+    def render(
+        self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[EngineEvent]:
+        """Yield the events of all `jobs`, in any order between jobs; `jobs` may make its items on demand.
+
+        Raises `CancelledError` before the next event once `cancelled()` is true.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds; calling it again does nothing."""
+        ...
