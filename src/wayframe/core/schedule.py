@@ -46,6 +46,7 @@ _WIRE_SOLVERS = {
 def timesteps(solver: Solver, *, steps: int, shift: float) -> tuple[float, ...]:
     """Give the timestep at which each step starts: `steps` strictly decreasing numbers, the first 1000.
 
+    With a shift below 0.5 the first can be off by a rounding error, as it is upstream.
     Raises SpecError when there is no step, when `shift` is not a positive number, or when it is so extreme that
     neighbouring steps would fall on one number.
     """
@@ -81,7 +82,7 @@ def phase_steps(steps_per_phase: Sequence[int], *, phases: int, steps: int) -> t
     """
     _check_phases(steps_per_phase)
     if len(steps_per_phase) != phases:
-        problem = f"{_count(len(steps_per_phase), 'entry', 'entries')} for {_count(phases, 'phase', 'phases')}"
+        problem = f"has {len(steps_per_phase)} numbers for a phase count of {phases}"
         raise SpecError("steps_per_phase", problem, list(steps_per_phase), fix="give one number of steps per phase")
     _check_sum(steps_per_phase, steps=steps)
     return tuple(steps_per_phase)
@@ -201,9 +202,7 @@ def _check_phases(steps_per_phase: Sequence[int]) -> None:
 def _check_sum(steps_per_phase: Sequence[int], *, steps: int) -> None:
     total = sum(steps_per_phase)
     if total != steps:
-        problem = f"adds up to {_count(total, 'step', 'steps')}, expected {steps}"
-        raise SpecError("steps_per_phase", problem, list(steps_per_phase), fix="change the phases or `steps`")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+        problem = f"adds up to {total}, expected {steps}"
+        raise SpecError(
+            "steps_per_phase", problem, list(steps_per_phase), fix="change the phases or the number of steps"
+        )
