@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayframe.core.plan import SegmentPlan
+from wayframe.errors import CancelledError
 
 Frame: TypeAlias = NDArray[np.uint8]
 """One picture: (height, width, 3), RGB, 8 bits."""
@@ -74,11 +75,14 @@ class Engine(Protocol):
     """Renders segments.
 
     `denoises` tells whether steps are run at all (preview and null do not: no `StepDone` is ever sent).
-    `identity` names engine and version: it enters the content key, and changes whenever the pixels may.
+    `shows_keyframes` tells whether a segment with two keyframes begins and ends with exactly these pictures.
+    `identity` names engine and version: it enters the content key, and changes whenever the pixels may. So nothing
+    that is not in the content key may decide a pixel: not the segment's index, not what was rendered before.
     """
 
     name: str
     denoises: bool
+    shows_keyframes: bool
     identity: str
 
     def render(
@@ -93,3 +97,14 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free what the engine holds; calling it again does nothing."""
         ...
+
+
+def until_cancelled(events: Iterator[EngineEvent], *, cancelled: Callable[[], bool]) -> Iterator[EngineEvent]:
+    """The same events; CancelledError instead of the next one, before it is made, once `cancelled()` is true."""
+    while True:
+        if cancelled():
+            raise CancelledError("rendering was cancelled")
+        event = next(events, None)
+        if event is None:
+            return
+        yield event

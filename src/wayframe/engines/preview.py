@@ -1,0 +1,147 @@
+"""The engine `preview`: moving pictures from the keyframes alone, on any CPU, by optical flow and a drifting camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wayframe.engines.base import (
+    EngineEvent,
+    Frame,
+    FrameDone,
+    SegmentDone,
+    SegmentJob,
+    until_cancelled,
+)
+from wayframe.flow import FlowPair, View, look, smooth
+
+Vector: TypeAlias = tuple[float, float]
+
+_ZOOM = 0.15  # how much the camera comes nearer at amount_of_motion 1
+_PAN = 0.6  # of the room that the zoom makes, so that the border is never seen
+_GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # neighbouring seeds drift far apart
+_CARRY_FRAMES = 12  # over which the motion of the given frames comes to rest
+_FASTEST_CARRY = 0.02  # of the picture's width in one frame
+_FASTEST_PACE = 3.0  # above it the eased time would overshoot and come back
+
+
+class PreviewEngine:
+    """Shows the way between two keyframes as their motion tells it, eased so that it rests at both.
+
+    The camera drifts by `amount_of_motion` in a direction that follows from the seed, and is back at both keyframes; a
+    lone keyframe has only this drift and does not come back. Given frames are handed over as they are, and their motion
+    runs out softly after the last of them. Pictures that do not belong together dissolve.
+    """
+
+    name = "preview"
+    denoises = False
+    shows_keyframes = True
+    identity = "preview/1"
+
+    def render(
+        self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[EngineEvent]:
+        """Yield all frames of one segment after the other; one job is held at a time."""
+        for number in range(len(jobs)):
+            yield from until_cancelled(_events(jobs[number]), cancelled=cancelled)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _events(job: SegmentJob) -> Iterator[EngineEvent]:
+    for index, pixels in enumerate(_frames(job)):
+        yield FrameDone(segment=job.segment.index, index=index, pixels=pixels)
+    yield SegmentDone(segment=job.segment.index)
+
+
+def _frames(job: SegmentJob) -> Iterator[Frame]:
+    shown = (job.given or (job.first,))[: job.segment.frames]
+    yield from shown
+    rest = job.segment.frames - len(shown)
+    if rest == 0:
+        return
+    motion = _carried(shown[-2:])
+    if job.last is None:
+        camera = _camera(job, rest=rest, carry=motion)
+        yield from (look(shown[-1], view=camera.view(number)) for number in range(1, rest + 1))
+        return
+    pair = FlowPair.of(first=shown[-1], last=job.last)
+    pace, left_over = _shared(motion, way=pair.way, rest=rest)
+    camera = _camera(job, rest=rest, carry=left_over)
+    for number in range(1, rest + 1):
+        yield pair.frame(_eased(number / rest, pace=pace), view=camera.view(number))
+
+
+def _eased(t: float, *, pace: float) -> float:
+    """The cubic from 0 to 1 over t in [0, 1] that starts at speed `pace` and ends at rest (Hermite form)."""
+    return pace * t * (1 - t) ** 2 + smooth(t)
+
+
+def _shared(motion: Vector, *, way: Vector, rest: int) -> tuple[float, Vector]:
+    """Split the motion that the given frames end with: the pace at which the way goes on from it, and what is left."""
+    length = way[0] ** 2 + way[1] ** 2
+    if length < 1:
+        return 0.0, motion
+    pace = min(max(rest * (motion[0] * way[0] + motion[1] * way[1]) / length, 0.0), _FASTEST_PACE)
+    return pace, (motion[0] - way[0] * pace / rest, motion[1] - way[1] * pace / rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Camera:
+    """Where the camera stands `number` frames after the last picture that is given, out of `rest`.
+
+    `carry` is the motion (right, down) per frame with which the given frames ended, in pixels.
+    """
+
+    width: int
+    height: int
+    amount: float
+    angle: float
+    returns: bool
+    rest: int
+    carry: Vector
+
+    def view(self, number: int) -> View:
+        """The camera of one frame: the whole picture where a keyframe stands, exactly."""
+        if self.returns and number == self.rest:
+            return View()
+        t = number / self.rest
+        away = math.sin(math.pi * t) ** 2 if self.returns else smooth(t)
+        scale = 1 / (1 + _ZOOM * self.amount * away)
+        room = (1 - scale) / 2
+        coasting = self._coasting(number)
+        return View(
+            scale=scale,
+            left=self.width * room * (1 + _PAN * math.cos(self.angle)) - self.carry[0] * coasting,
+            top=self.height * room * (1 + _PAN * math.sin(self.angle)) - self.carry[1] * coasting,
+        )
+
+    def _coasting(self, number: int) -> float:
+        """Frames' worth of carried motion: starts at full speed, ends at rest where it began (a Hermite curve)."""
+        frames = min(self.rest, _CARRY_FRAMES)
+        t = min(number / frames, 1.0)
+        return frames * t * (1 - t) ** 2
+
+
+def _camera(job: SegmentJob, *, rest: int, carry: Vector) -> _Camera:
+    return _Camera(
+        width=job.width,
+        height=job.height,
+        amount=job.segment.amount_of_motion,
+        angle=job.segment.seed * _GOLDEN_ANGLE % math.tau,
+        returns=job.last is not None,
+        rest=rest,
+        carry=carry,
+    )
+
+
+def _carried(ending: tuple[Frame, ...]) -> Vector:
+    """The motion per frame at the end of the frames that are given, as far as it can be carried on."""
+    if len(ending) <= 1:
+        return 0.0, 0.0
+    right, down = FlowPair.of(first=ending[0], last=ending[1]).way
+    limit = _FASTEST_CARRY * ending[0].shape[1]
+    return min(max(right, -limit), limit), min(max(down, -limit), limit)
