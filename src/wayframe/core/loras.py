@@ -85,8 +85,7 @@ def join_phases(texts: Sequence[str]) -> str:
 
 
 def merge_phase_loras(phases: Sequence[Sequence[tuple[str, str]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the LoRAs of all phases and the multiplier of each over all phases, as upstream writes lora_names and
-    lora_multipliers.
+    """Give the names of all LoRAs and the multiplier of each, as upstream writes lora_names and lora_multipliers.
 
     `phases` holds (file, multiplier) pairs. The names come sorted, as upstream's worker of 2025 does it; a LoRA that a
     phase leaves out has "0" there; of one that a phase names twice, the first counts; an empty name is passed over.
