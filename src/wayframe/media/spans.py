@@ -1,0 +1,136 @@
+"""What a stitch does with each frame, decided from the indexes of the pieces alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from wayframe.errors import MediaError
+from wayframe.media.bitstream import parameter_sets
+from wayframe.media.index import VideoIndex, index
+
+_RATE_TOLERANCE = 1e-4
+"""Rates of other containers are rounded; 24 and 24000/1001 differ by ten times as much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """How two neighbouring pieces meet in `overlap` shared frames.
+
+    `blend`: the last frames of the left piece are mixed with the first ones of the right piece. Otherwise a cut: the
+    first frames of the right piece are dropped, because the left piece already shows them.
+    """
+
+    overlap: int
+    blend: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Frames `start` to `stop` of a piece as they are: an IDR frame stands at both ends."""
+
+    piece: VideoIndex
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recode:
+    """Frames `start` to `stop` of piece `number`, decoded and encoded again, because of `reason`."""
+
+    piece: VideoIndex
+    number: int
+    start: int
+    stop: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """The last `frames` frames of `left` blended with the first ones of `right`."""
+
+    left: VideoIndex
+    right: VideoIndex
+    frames: int
+
+
+Span: TypeAlias = Copy | Recode | Mix
+
+
+def check_pieces(pieces: Sequence[Path], *, joins: Sequence[Join]) -> VideoIndex:
+    """Look at every piece once, keeping none, and return the index of the first.
+
+    Raises `MediaError` for a piece that cannot be read or has another size or rate, and for overlaps that don't fit.
+    """
+    if not pieces or len(joins) != len(pieces) - 1:
+        raise MediaError(f"{len(pieces)} pieces and {len(joins)} joins; there must be one join less than pieces")
+    first = index(pieces[0])
+    for number, path in enumerate(pieces):
+        piece = index(path) if number else first
+        _check_like(piece, first)
+        before, after = _kept_out(joins, number)
+        if min(before, after) < 0 or before + after > piece.frames:
+            raise MediaError(f"{path}: {piece.frames} frames cannot hold overlaps of {before} before and {after} after")
+    return first
+
+
+def _check_like(piece: VideoIndex, first: VideoIndex) -> None:
+    if (piece.width, piece.height) != (first.width, first.height):
+        raise MediaError(
+            f"{piece.path}: is {piece.width}x{piece.height}, but {first.path} is {first.width}x{first.height}; "
+            "pieces of different size cannot be joined"
+        )
+    if abs(piece.fps - first.fps) > _RATE_TOLERANCE * first.fps:
+        raise MediaError(
+            f"{piece.path}: has {float(piece.fps):g} frames a second, but {first.path} has {float(first.fps):g}; "
+            "pieces of different rate cannot be joined"
+        )
+
+
+def _kept_out(joins: Sequence[Join], number: int) -> tuple[int, int]:
+    """Frames at both ends of a piece that are not its body."""
+    before = joins[number - 1].overlap if number else 0
+    after = joins[number].overlap if number < len(joins) and joins[number].blend else 0
+    return before, after
+
+
+def spans(pieces: Sequence[Path], *, joins: Sequence[Join], parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
+    """The spans of the result in order; only two indexes are held at a time.
+
+    `parameters` are the parameter sets of the result: only pieces that have the same ones are copied.
+    """
+    left: VideoIndex | None = None
+    for number, path in enumerate(pieces):
+        piece = index(path)
+        before, after = _kept_out(joins, number)
+        if left is not None and joins[number - 1].blend and before:
+            yield Mix(left=left, right=piece, frames=before)
+        yield from _body(piece, number, range(before, piece.frames - after), parameters)
+        left = piece
+
+
+def _body(piece: VideoIndex, number: int, body: range, parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
+    """One piece's own frames: what stands between IDR frames is copied, the rest encoded."""
+    start, stop, reason = _copyable(piece, body, parameters)
+    if body.start < start:
+        yield Recode(piece=piece, number=number, start=body.start, stop=start, reason=reason)
+    if start < stop:
+        yield Copy(piece=piece, start=start, stop=stop)
+    if stop < body.stop:
+        yield Recode(piece=piece, number=number, start=stop, stop=body.stop, reason=reason)
+
+
+def _copyable(piece: VideoIndex, body: range, parameters: tuple[bytes, ...] | None) -> tuple[int, int, str]:
+    """The longest range within `body` that may be copied, and why it is not all of it."""
+    if piece.codec != "h264":
+        return body.stop, body.stop, f"it is {piece.codec}, not h264"
+    if parameters is None or parameter_sets(piece.extradata) != parameters:
+        return body.stop, body.stop, "its parameter sets are not those of this profile"
+    ends = sorted(piece.idr | {piece.frames})
+    start = next((end for end in ends if end >= body.start), piece.frames)
+    stop = next((end for end in reversed(ends) if end <= body.stop), 0)
+    if not body or stop <= start:
+        return body.stop, body.stop, f"no IDR frames enclose any of frames {body.start} to {body.stop}"
+    return start, stop, f"no IDR frame stands at frame {body.start if start > body.start else body.stop}"
