@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Annotated
+from itertools import chain, count
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from wayframe.core.digest import content_digest
 from wayframe.core.findings import Finding
+from wayframe.core.recipe import BY_BOUNDARY, Recipe, lora_files
+from wayframe.core.resolve import Resolved
+from wayframe.core.schedule import phase_of_step, sigmas, thresholds, timesteps
 
 PLAN_SCHEMA = "wayframe.plan/1"
+TRAIN_TIMESTEPS = 1000
+NO_OTHER_KEYS = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One denoising step. `timestep` is sigma * 1000; `loras` holds every LoRA of the segment, weight 0 included."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
 
     index: int
     timestep: float
@@ -33,8 +42,10 @@ class Step:
 class SegmentPlan:
     """One segment. `start` and `end` (exclusive) are output frames, so neighbours share `overlap` of them."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
+
     index: int
-    key: str
+    key: str = ""
     start: int
     end: int
     frames: int
@@ -44,6 +55,7 @@ class SegmentPlan:
     prompt: str
     negative_prompt: str
     amount_of_motion: float
+    solver: str
     forwards: int
     thresholds: tuple[float, ...]
     timesteps: tuple[float, ...]
@@ -60,6 +72,8 @@ class SegmentPlan:
 class PlannedKeyframe:
     """An input image: `at` is its output frame, `digest` the sha256 of the file's bytes."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
+
     index: int
     at: int
     digest: str
@@ -68,6 +82,8 @@ class PlannedKeyframe:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedLora:
     """A LoRA: `target` (JSON "for") is the expert that it was made for, or "any"; `distilled`: it cuts steps."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
 
     file: str
     digest: str
@@ -79,6 +95,8 @@ class PlannedLora:
 class Plan:
     """Everything that a run will do; a pure function of spec, catalogue and keyframe facts."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
+
     schema: str = PLAN_SCHEMA
     mode: str
     chaining: str
@@ -87,7 +105,9 @@ class Plan:
     frames: int
     forwards: int
     engine: str
+    engine_identity: str
     model: str | None
+    kind: str | None
     fit: str
     matte: str
     profile: str
@@ -107,3 +127,203 @@ class Plan:
     def rate(self) -> Fraction:
         """Frames per second."""
         return Fraction(self.fps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyframeFacts:
+    """What a plan must know of a keyframe's file: sha256 of its bytes, its upright size in pixels, several frames?"""
+
+    digest: str
+    width: int
+    height: int
+    animated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What a plan must know of an engine; `identity` enters the content keys."""
+
+    name: str
+    identity: str
+    denoises: bool
+
+
+def make_plan(
+    resolved: Resolved,
+    *,
+    keyframes: Sequence[KeyframeFacts],
+    lora_digests: Mapping[str, str],
+    engine: EngineFacts,
+) -> Plan:
+    """Plan every step of every segment. `lora_digests` maps each LoRA's file to its digest.
+
+    The plan carries the findings of resolving; `core.lint` adds what it finds in the plan.
+    """
+    layout, model = resolved.layout, resolved.model
+    ids = lora_ids(lora_files([segment.recipe for segment in resolved.segments]))
+    segments = _segments(resolved, ids)
+    width, height = resolved.resolution
+    plan = Plan(
+        mode=resolved.mode,
+        chaining=resolved.chaining,
+        fps=resolved.fps,
+        resolution=f"{width}x{height}",
+        frames=layout.total,
+        forwards=sum(segment.forwards for segment in segments),
+        engine=engine.name,
+        engine_identity=engine.identity,
+        model=model.name if model else None,
+        kind=model.kind if model else None,
+        fit=resolved.fit,
+        matte=resolved.matte,
+        profile=resolved.profile,
+        curve=resolved.curve,
+        keyframes=tuple(
+            PlannedKeyframe(index=index, at=layout.positions[index], digest=facts.digest)
+            for index, facts in enumerate(keyframes)
+        ),
+        loras=_planned_loras(resolved, ids, digests=lora_digests),
+        segments=segments,
+        findings=resolved.findings,
+    )
+    return keyed(plan)
+
+
+def lora_ids(files: Iterable[str]) -> dict[str, str]:
+    """A short id for each LoRA file: its name without folder and suffix, numbered where two share it."""
+    ids: dict[str, str] = {}
+    for file in files:
+        stem = file.split("?")[0].rsplit("/", 1)[-1].removesuffix(".safetensors") or "lora"
+        taken = set(ids.values())
+        ids[file] = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name not in taken)
+    return ids
+
+
+def _planned_loras(resolved: Resolved, ids: Mapping[str, str], *, digests: Mapping[str, str]) -> dict[str, PlannedLora]:
+    by_file = {lora.file: lora for segment in resolved.segments for lora in segment.recipe.loras}
+    return {
+        ids[file]: PlannedLora(
+            file=file if "://" in file else file.replace("\\", "/").rsplit("/", 1)[-1],
+            digest=digests[file],
+            target=lora.target,
+            distilled=lora.distilled,
+        )
+        for file, lora in by_file.items()
+    }
+
+
+def plan_steps(recipe: Recipe, *, ids: Mapping[str, str]) -> tuple[Step, ...]:
+    """All steps of a recipe; which expert runs a step is decided here, by index."""
+    if not recipe.phases:
+        return ()
+    times = timesteps(recipe.solver, steps=sum(recipe.steps_per_phase), shift=recipe.flow_shift)
+    noise = sigmas(times)
+    numbers = phase_of_step(recipe.steps_per_phase)
+    weights = {ids[lora.file]: lora.multiplier.per_step(recipe.steps_per_phase, field="loras") for lora in recipe.loras}
+    return tuple(
+        Step(
+            index=index,
+            timestep=time,
+            sigma=noise[index],
+            sigma_next=noise[index + 1],
+            phase=numbers[index],
+            expert=_expert(recipe, phase=numbers[index], timestep=time),
+            guidance=recipe.phases[numbers[index] - 1].guidance,
+            loras={name: values[index] for name, values in weights.items()},
+            forwards=1 if recipe.phases[numbers[index] - 1].guidance == 1 else 2,
+        )
+        for index, time in enumerate(times)
+    )
+
+
+def _expert(recipe: Recipe, *, phase: int, timestep: float) -> str:
+    expert = recipe.phases[phase - 1].expert
+    if expert != BY_BOUNDARY or recipe.boundary is None:
+        return expert
+    return "high" if timestep >= recipe.boundary * TRAIN_TIMESTEPS else "low"
+
+
+def _segments(resolved: Resolved, ids: Mapping[str, str]) -> tuple[SegmentPlan, ...]:
+    """All segments, still without keys; segments of one recipe share their steps."""
+    starts = resolved.layout.starts()
+    steps_of = {segment.recipe: plan_steps(segment.recipe, ids=ids) for segment in resolved.segments}
+    return tuple(
+        _segment(resolved, index=index, start=starts[index], steps=steps_of[segment.recipe])
+        for index, segment in enumerate(resolved.segments)
+    )
+
+
+def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, ...]) -> SegmentPlan:
+    layout, segment = resolved.layout, resolved.segments[index]
+    times = tuple(step.timestep for step in steps)
+    return SegmentPlan(
+        index=index,
+        key="",
+        start=start,
+        end=start + layout.frames[index],
+        frames=layout.frames[index],
+        overlap_before=layout.before(index),
+        overlap_after=layout.after(index),
+        seed=segment.seed,
+        prompt=segment.prompt,
+        negative_prompt=segment.negative_prompt,
+        amount_of_motion=segment.amount_of_motion,
+        solver=segment.recipe.solver.value,
+        forwards=sum(step.forwards for step in steps),
+        thresholds=thresholds(times, segment.recipe.steps_per_phase) if steps else (),
+        timesteps=times,
+        steps=steps,
+    )
+
+
+def keyed(plan: Plan) -> Plan:
+    """The plan with every segment's content key: a digest of everything that decides its pixels and its packets."""
+    segments: list[SegmentPlan] = []
+    digests: dict[int, str] = {}
+    for segment in plan.segments:
+        steps = digests.get(id(segment.steps)) or _steps_digest(plan, segment)
+        digests[id(segment.steps)] = steps
+        before = segments[-1].key if segments else None
+        segments.append(replace(segment, key=_content_key(plan, segment, steps_digest=steps, before=before)))
+    return replace(plan, segments=tuple(segments))
+
+
+def _steps_digest(plan: Plan, segment: SegmentPlan) -> str:
+    """Steps with LoRAs named by digest and without those of weight 0: neither a file's name nor an idle LoRA counts."""
+    return content_digest(
+        [
+            [
+                s.sigma,
+                s.sigma_next,
+                s.expert,
+                s.guidance,
+                sorted([plan.loras[n].digest, w] for n, w in s.loras.items() if w),
+            ]
+            for s in segment.steps
+        ]
+    )
+
+
+def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before: str | None) -> str:
+    last = segment.index + 1
+    return content_digest(
+        {
+            "engine": plan.engine_identity,
+            "model": [plan.model, plan.kind],
+            "size": plan.resolution,
+            "frames": segment.frames,
+            "cuts": list(segment.cuts),
+            "fps": str(plan.fps),
+            "profile": plan.profile,
+            "fit": [plan.fit, plan.matte],
+            "chaining": plan.chaining,
+            "solver": segment.solver,
+            "steps": steps_digest,
+            "prompt": segment.prompt,
+            "negative_prompt": segment.negative_prompt,
+            "amount_of_motion": segment.amount_of_motion,
+            "seed": segment.seed,
+            "keyframes": [keyframe.digest for keyframe in plan.keyframes[segment.index : last + 1]],
+            "before": [before, segment.overlap_before] if plan.chaining == "chained" else None,
+        }
+    )

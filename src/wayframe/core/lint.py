@@ -1,0 +1,336 @@
+"""Rules over a plan: what is allowed, but probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from wayframe.core.catalogue import TWO_EXPERTS
+from wayframe.core.findings import RANK, Finding, Severity, finding, rule
+from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step
+from wayframe.core.resolve import Resolved
+from wayframe.core.spec import PHASE_MARK
+
+ASPECT_TOLERANCE = 0.02
+IDLE_SIGMA = 0.02
+HEAVIEST = 2.0
+LATENT_STRIDE = 4
+FIRST_LATENT_NEEDS = 2
+
+KEYFRAMES_IDENTICAL = rule(
+    "keyframes-identical",
+    Severity.CRITICAL,
+    title="Two neighbouring keyframes are the same picture",
+    why="A segment that begins and ends with the same picture gives the model nothing to do: it freezes or wanders.",
+    action="Replace one of the two, or leave one out.",
+)
+GUIDANCE_ON_DISTILLED = rule(
+    "guidance-on-distilled",
+    Severity.WARNING,
+    title="Guidance above 1 with a step-distilled LoRA",
+    why="Distilled LoRAs are trained for guidance 1; above it colours burn, and every step costs two forwards.",
+    action="Set guidance 1 in that phase, or lower the LoRA there if the stronger motion is wanted.",
+)
+LORA_WRONG_EXPERT = rule(
+    "lora-wrong-expert",
+    Severity.CRITICAL,
+    title="A LoRA is active on the expert that it was not made for",
+    why="High-noise and low-noise LoRAs hold different weights; on the other expert they disturb the picture.",
+    action="Give it weight 0 in the phases of the other expert, such as `1.0;0`.",
+)
+SWITCH_NEVER = rule(
+    "switch-never",
+    Severity.WARNING,
+    title="The switch between the experts never happens",
+    why="A model with two experts needs the high one for layout and the low one for detail.",
+    action="Let the last phases run on the low expert and the first ones on the high expert.",
+)
+LORA_WITHOUT_EFFECT = rule(
+    "lora-without-effect",
+    Severity.WARNING,
+    title="A LoRA has weight 0 at every step",
+    why="It is loaded and never used.",
+    action="Give it a weight, or leave it out.",
+)
+LAST_STEP_IDLE = rule(
+    "last-step-idle",
+    Severity.INFO,
+    title="The last step does almost nothing",
+    why="On the euler grid the last step removes under 2 % of the noise, for the price of a full forward.",
+    action="Use sample_solver: trailing, which the step-distilled models were trained for.",
+)
+GUIDANCE_BELOW_ONE = rule(
+    "guidance-below-one",
+    Severity.WARNING,
+    title="Guidance below 1",
+    why="It mixes the negative prompt into the picture, and costs two forwards a step.",
+    action="Use 1 for no guidance, or more than 1.",
+)
+KEYFRAME_SMALL = rule(
+    "keyframe-small",
+    Severity.WARNING,
+    title="A keyframe is smaller than the output",
+    why="It is enlarged, so the video starts from a soft picture.",
+    action="Use a larger picture or a smaller resolution.",
+)
+KEYFRAME_ASPECT = rule(
+    "keyframe-aspect",
+    Severity.WARNING,
+    title="A keyframe has another shape than the output",
+    why="Fit `cover` cuts its edges off, `contain` adds bars, `stretch` distorts it.",
+    action="Crop the picture to the output's shape yourself, or choose the fit that you want.",
+)
+PROMPTS_EMPTY = rule(
+    "prompts-empty",
+    Severity.WARNING,
+    title="No segment has a prompt",
+    why="A diffusion model without a prompt drifts between the keyframes at random.",
+    action="Write what happens in each segment.",
+)
+OVERLAP_EXPOSES_TWICE = rule(
+    "overlap-double-exposed",
+    Severity.WARNING,
+    title="Independent segments overlap by more than one frame",
+    why="Two different motions are blended into a double exposure, and no frame shows the keyframe alone.",
+    action="Use overlap 1, or chaining: chained.",
+)
+OVERLAP_WASTES = rule(
+    "overlap-wastes-frames",
+    Severity.INFO,
+    title="The chained overlap does not fill the model's latent frames",
+    why="The model keeps whole latent frames: 2-5 kept frames keep one, 6-9 two; one alone keeps none with VACE.",
+    action="Use an overlap of 2, 6 or 10.",
+)
+WEIGHT_UNUSUAL = rule(
+    "weight-unusual",
+    Severity.WARNING,
+    title="A LoRA weight below 0 or above 2",
+    why="Such weights are legal, and rarely meant.",
+    action="Check the multiplier.",
+)
+RAMP_OVER_PHASES = rule(
+    "ramp-over-phases",
+    Severity.WARNING,
+    title="A comma list runs across all phases",
+    why="`,` spreads values over steps; `;` separates phases. `0.75,0.0` is a ramp, not two phases.",
+    action="Write one part for each phase, such as `0.75;0.75;0`.",
+)
+ENGINE_IGNORES = rule(
+    "engine-does-not-denoise",
+    Severity.INFO,
+    title="The engine runs no denoising steps",
+    why="Prompts, phases, guidance and LoRAs are planned and recorded, but nothing of them reaches the picture.",
+    action="Choose an engine that denoises when the look matters.",
+)
+LORA_UNPINNED = rule(
+    "lora-unpinned",
+    Severity.INFO,
+    title="A LoRA's address may change its content",
+    why="The URL names a branch, not a commit, so the same plan may run with another file one day.",
+    action="Use a URL with a commit in place of `main`, or a local file.",
+)
+SEGMENT_LONG = rule(
+    "segment-long",
+    Severity.WARNING,
+    title="A segment is longer than the model was trained for",
+    why="Past its training length the model repeats or drifts, and memory grows.",
+    action="Put a keyframe in between, or shorten the segment.",
+)
+MODEL_TAKES_NO_PICTURES = rule(
+    "model-takes-no-pictures",
+    Severity.CRITICAL,
+    title="A text-to-video model is asked to travel between pictures",
+    why="T2V weights have no input for keyframes: they would be ignored.",
+    action="Use an I2V, FLF2V or VACE model.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lint:
+    """What the rules look at."""
+
+    plan: Plan
+    resolved: Resolved
+    keyframes: Sequence[KeyframeFacts]
+    engine: EngineFacts
+
+
+def lint(look: Lint) -> tuple[Finding, ...]:
+    """All findings about a plan, gravest first; those that resolving made are included."""
+    found = [*look.plan.findings, *(item for check in CHECKS for item in check(look))]
+    return tuple(sorted(found, key=lambda item: -RANK[item.severity]))
+
+
+def with_findings(look: Lint) -> Plan:
+    """The plan with the findings about it inside."""
+    return replace(look.plan, findings=lint(look))
+
+
+def _alike(look: Lint) -> Iterator[tuple[SegmentPlan, Sequence[int]]]:
+    """Each distinct recipe once: its first segment and the numbers of all segments that share it."""
+    groups: dict[int, tuple[SegmentPlan, list[int]]] = {}
+    for segment in look.plan.segments:
+        groups.setdefault(id(segment.steps), (segment, []))[1].append(segment.index)
+    return iter(groups.values())
+
+
+def _place(numbers: Sequence[int]) -> str:
+    return f"segments[{numbers[0]}]" if len(numbers) == 1 else f"segments[{numbers[0]}..{numbers[-1]}]"
+
+
+def _identical(look: Lint) -> Iterator[Finding]:
+    for index, (left, right) in enumerate(pairwise(look.keyframes)):
+        if left.digest == right.digest:
+            yield finding(
+                KEYFRAMES_IDENTICAL,
+                f"keyframes {index} and {index + 1} are the same file",
+                where=f"keyframes[{index + 1}]",
+                evidence={"digest": left.digest},
+            )
+
+
+def _sizes(look: Lint) -> Iterator[Finding]:
+    width, height = look.plan.size
+    for index, facts in enumerate(look.keyframes):
+        evidence = {"keyframe": f"{facts.width}x{facts.height}", "output": look.plan.resolution}
+        where = f"keyframes[{index}]"
+        if facts.width < width or facts.height < height:
+            message = f"keyframe {index} is {facts.width}x{facts.height}, the output {look.plan.resolution}"
+            yield finding(KEYFRAME_SMALL, message, where=where, evidence=evidence)
+        if abs(facts.width * height / (facts.height * width) - 1) > ASPECT_TOLERANCE:
+            message = f"keyframe {index} is {facts.width}x{facts.height}; fit {look.plan.fit} changes its shape"
+            yield finding(KEYFRAME_ASPECT, message, where=where, evidence=evidence)
+
+
+def _phases_of(steps: Sequence[Step]) -> dict[int, list[Step]]:
+    phases: dict[int, list[Step]] = {}
+    for step in steps:
+        phases.setdefault(step.phase, []).append(step)
+    return phases
+
+
+def _guidance(look: Lint) -> Iterator[Finding]:
+    for segment, numbers in _alike(look):
+        for number, steps in _phases_of(segment.steps).items():
+            scale, where = steps[0].guidance, f"{_place(numbers)}.phases[{number - 1}]"
+            active = [n for n, lora in look.plan.loras.items() if lora.distilled and any(s.loras.get(n) for s in steps)]
+            if scale > 1 and active:
+                message = f"phase {number} has guidance {scale:g} with {', '.join(active)}"
+                yield finding(
+                    GUIDANCE_ON_DISTILLED, message, where=where, evidence={"guidance": scale, "loras": active}
+                )
+            if scale < 1:
+                message = f"phase {number} has guidance {scale:g}"
+                yield finding(GUIDANCE_BELOW_ONE, message, where=where, evidence={"guidance": scale})
+
+
+def _loras(look: Lint) -> Iterator[Finding]:
+    for segment, numbers in _alike(look):
+        for name in segment.steps[0].loras if segment.steps else ():
+            weights = [step.loras[name] for step in segment.steps]
+            where, evidence = f"{_place(numbers)}.loras[{name}]", {"weights": weights}
+            if not any(weights):
+                yield finding(LORA_WITHOUT_EFFECT, f"{name} has weight 0 at all steps", where=where, evidence=evidence)
+            target = look.plan.loras[name].target
+            wrong = [s.index for s in segment.steps if target not in ("any", s.expert) and s.expert != "only"]
+            wrong = [index for index in wrong if weights[index]]
+            if wrong:
+                other = segment.steps[wrong[0]].expert
+                message = f"{name} is for the {target} expert and active on the {other} one at steps {wrong}"
+                yield finding(LORA_WRONG_EXPERT, message, where=where, evidence={**evidence, "steps": wrong})
+            if any(weight < 0 or weight > HEAVIEST for weight in weights):
+                message = f"{name} has weights from {min(weights):g} to {max(weights):g}"
+                yield finding(WEIGHT_UNUSUAL, message, where=where, evidence=evidence)
+
+
+def _ramps(look: Lint) -> Iterator[Finding]:
+    for segment, numbers in _alike(look):
+        recipe = look.resolved.segments[segment.index].recipe
+        for lora in recipe.loras:
+            text = str(lora.multiplier)
+            if len(recipe.phases) > 1 and "," in text and PHASE_MARK not in text:
+                message = f"{text} is a ramp over all {len(segment.steps)} steps, not one value a phase"
+                where = f"{_place(numbers)}.loras[{lora.file}]"
+                yield finding(RAMP_OVER_PHASES, message, where=where, evidence={"multiplier": text})
+
+
+def _experts(look: Lint) -> Iterator[Finding]:
+    model = look.resolved.model
+    for segment, numbers in _alike(look):
+        used = {step.expert for step in segment.steps}
+        if model and model.experts == TWO_EXPERTS and len(used) == 1:
+            message = f"all {len(segment.steps)} steps run on the {used.pop()} expert of {model.name}"
+            yield finding(SWITCH_NEVER, message, where=_place(numbers))
+    switch = look.resolved.requested_switch
+    if switch is not None and model and model.experts != TWO_EXPERTS:
+        message = f"model_switch_phase {switch} has no effect: {model.name} has one transformer"
+        yield finding(SWITCH_NEVER, message, where="phase_config.model_switch_phase", evidence={"switch": switch})
+
+
+def _last_step(look: Lint) -> Iterator[Finding]:
+    for segment, numbers in _alike(look):
+        if segment.steps and segment.steps[-1].sigma < IDLE_SIGMA:
+            last = segment.steps[-1]
+            message = f"the last step goes from sigma {last.sigma:.3f} to 0"
+            where = f"{_place(numbers)}.steps[{last.index}]"
+            yield finding(LAST_STEP_IDLE, message, where=where, evidence={"sigma": last.sigma})
+
+
+def _engine(look: Lint) -> Iterator[Finding]:
+    plan = look.plan
+    prompted = any(segment.prompt.strip() for segment in plan.segments)
+    if look.engine.denoises and not prompted:
+        yield finding(PROMPTS_EMPTY, "every prompt is empty", where="prompt")
+    if not look.engine.denoises and (plan.forwards or plan.loras or prompted):
+        yield finding(ENGINE_IGNORES, f"engine {plan.engine} does not denoise", where="engine")
+    if look.engine.denoises and look.resolved.model and look.resolved.model.kind == "t2v":
+        message = f"{look.resolved.model.name} takes no keyframes"
+        yield finding(MODEL_TAKES_NO_PICTURES, message, where="model")
+
+
+def _overlaps(look: Lint) -> Iterator[Finding]:
+    chained, model = look.plan.chaining == "chained", look.resolved.model
+    for index, kept in enumerate(look.resolved.layout.overlaps):
+        where, evidence = f"joins[{index}]", {"overlap": kept}
+        if not chained and kept > 1:
+            message = f"join {index} blends {kept} frames of two different motions"
+            yield finding(OVERLAP_EXPOSES_TWICE, message, where=where, evidence=evidence)
+        spare = (kept - FIRST_LATENT_NEEDS) % LATENT_STRIDE if kept > 1 else 0
+        if chained and model and (spare or (kept == 1 and model.kind == "vace")):
+            latents = (kept + LATENT_STRIDE - FIRST_LATENT_NEEDS) // LATENT_STRIDE
+            message = f"{kept} kept frames hold {latents} latent frame{'' if latents == 1 else 's'}"
+            yield finding(OVERLAP_WASTES, message, where=where, evidence={**evidence, "latents": latents})
+
+
+def _lengths(look: Lint) -> Iterator[Finding]:
+    model = look.resolved.model
+    for segment in look.plan.segments if model else ():
+        if model and segment.frames > model.max_frames:
+            message = (
+                f"segment {segment.index} has {segment.frames} frames, {model.name} was trained for {model.max_frames}"
+            )
+            yield finding(SEGMENT_LONG, message, where=f"segments[{segment.index}]")
+
+
+def _pins(look: Lint) -> Iterator[Finding]:
+    for name, lora in look.plan.loras.items():
+        if "/resolve/main/" in lora.file or "/blob/main/" in lora.file:
+            yield finding(
+                LORA_UNPINNED, f"{name} is taken from branch main", where=f"loras[{name}]", evidence={"file": lora.file}
+            )
+
+
+CHECKS: tuple[Callable[[Lint], Iterator[Finding]], ...] = (
+    _identical,
+    _sizes,
+    _guidance,
+    _loras,
+    _ramps,
+    _experts,
+    _last_step,
+    _engine,
+    _overlaps,
+    _lengths,
+    _pins,
+)

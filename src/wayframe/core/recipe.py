@@ -1,0 +1,330 @@
+"""How one segment is denoised: phases, solver, shift and LoRAs, from the spec, its preset and its model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from wayframe.core.catalogue import TWO_EXPERTS, Model, Preset, PresetLora
+from wayframe.core.loras import Multiplier, merge_phase_loras, parse_multiplier
+from wayframe.core.schedule import Solver
+from wayframe.core.spec import Keyframe, LoraUse, PhaseConfig, PhaseLora, PhaseSpec, TravelSpec
+from wayframe.errors import SpecError
+
+_T = TypeVar("_T")
+BY_BOUNDARY = "boundary"
+DEFAULT_SHIFT = 5.0
+_HIGH = re.compile(r"(?i)high[_-]?noise|(?:^|[_\-.])high(?:[_\-.]|$)")
+_LOW = re.compile(r"(?i)low[_-]?noise|(?:^|[_\-.])low(?:[_\-.]|$)")
+_DISTILLED = re.compile(r"(?i)lightning|lightx2v|lighti2x|causvid|accvid|fusionx|\d+[_-]?steps?[_-]?lora|distill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipePhase:
+    """A phase as it will run; `expert` is high, low, only, or `BY_BOUNDARY` (the model's boundary decides per step)."""
+
+    steps: int
+    guidance: float
+    expert: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeLora:
+    """A LoRA as it will run; `target` is high, low or any."""
+
+    file: str
+    multiplier: Multiplier
+    target: str
+    distilled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything about denoising of one segment; no phases: nothing is denoised."""
+
+    solver: Solver
+    flow_shift: float
+    phases: tuple[RecipePhase, ...]
+    loras: tuple[RecipeLora, ...]
+    boundary: float | None
+
+    @property
+    def steps_per_phase(self) -> tuple[int, ...]:
+        """Steps of each phase."""
+        return tuple(phase.steps for phase in self.phases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origins:
+    """Writes down where each value comes from, under `prefix`."""
+
+    prefix: str
+    entries: dict[str, str]
+
+    def note(self, name: str, *, origin: str) -> None:
+        """Remember the origin of a value."""
+        self.entries[f"{self.prefix}{name}"] = origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """The spec as one segment sees it: what its keyframe says, else what the spec says, over preset and model."""
+
+    said: TravelSpec
+    model: Model | None
+    preset: Preset | None
+    known_loras: Mapping[str, PresetLora]
+    origins: Origins
+
+    def field(self, name: str) -> str:
+        """The path of a field for errors."""
+        return f"{self.origins.prefix}{name}"
+
+
+RECIPE_FIELDS = ("steps", "guidance", "flow_shift", "sample_solver", "loras", "phase_config", "phases")
+
+
+def segment_view(spec: TravelSpec, keyframe: Keyframe) -> TravelSpec:
+    """`spec` with the denoising fields that `keyframe` says in its place; its phases replace either form of phases."""
+    own = {name: getattr(keyframe, name) for name in RECIPE_FIELDS if name in keyframe.model_fields_set}
+    if not own:
+        return spec
+    if "phases" in own or "phase_config" in own:
+        own = {"phases": None, "phase_config": None, **own}
+    return spec.model_copy(update=own)
+
+
+def make_recipe(layer: Layer) -> Recipe:
+    """Resolve one segment's denoising; raises `SpecError` where the parts contradict each other."""
+    phases, phase_loras = _phases(layer)
+    _steps_agree(layer, phases)
+    loras = _loras(layer, phase_loras)
+    for lora in loras:
+        lora.multiplier.per_step([phase.steps for phase in phases], field=layer.field(f"loras[{lora.file}]"))
+    return Recipe(
+        solver=_solver(layer),
+        flow_shift=_flow_shift(layer),
+        phases=phases,
+        loras=loras,
+        boundary=layer.model.boundary if layer.model else None,
+    )
+
+
+def _phases(layer: Layer) -> tuple[tuple[RecipePhase, ...], tuple[LoraUse, ...]]:
+    said = layer.said
+    if said.phases is not None:
+        layer.origins.note("phases", origin="spec")
+        return _own_phases(layer, said.phases), _merged(layer, [phase.loras for phase in said.phases])
+    if said.phase_config is not None:
+        layer.origins.note("phases", origin="spec")
+        wire = [
+            [PhaseLora.model_validate({"file": lora.url, "multiplier": lora.multiplier}) for lora in phase.loras]
+            for phase in said.phase_config.phases
+        ]
+        return _wire_phases(layer, said.phase_config), _merged(layer, wire)
+    if layer.preset is not None and layer.preset.phases:
+        return _preset_phases(layer, layer.preset), ()
+    return _one_phase(layer), ()
+
+
+def _own_phases(layer: Layer, phases: Sequence[PhaseSpec]) -> tuple[RecipePhase, ...]:
+    experts = _own_experts(layer, phases)
+    fallback = layer.said.guidance
+    if fallback is None:
+        fallback = layer.model.guidance if layer.model else 1.0
+    return tuple(
+        RecipePhase(
+            steps=phase.steps, guidance=fallback if phase.guidance is None else phase.guidance, expert=experts[index]
+        )
+        for index, phase in enumerate(phases)
+    )
+
+
+def _own_experts(layer: Layer, phases: Sequence[PhaseSpec]) -> list[str]:
+    said = [phase.expert for phase in phases]
+    named = [expert for expert in said if expert is not None]
+    if not named:
+        return _switched(layer, count=len(phases), switch=None)
+    if len(named) < len(said):
+        raise SpecError(layer.field(f"phases[{said.index(None)}].expert"), "name it for every phase or for none")
+    allowed = {"only"} if layer.model and layer.model.experts != TWO_EXPERTS else {"high", "low"}
+    for index, expert in enumerate(named):
+        if layer.model and expert not in allowed:
+            expected = " or ".join(sorted(allowed))
+            raise SpecError(layer.field(f"phases[{index}].expert"), f"{layer.model.name} has {expected}", expert)
+        if index and expert == "high" and named[index - 1] == "low":
+            raise SpecError(layer.field(f"phases[{index}].expert"), "noise only falls: high cannot follow low", expert)
+    if layer.model and allowed == {"high", "low"} and "low" not in named:
+        raise SpecError(layer.field("phases"), "the low expert never runs", fix="give the last phase expert: low")
+    return list(named)
+
+
+def _wire_phases(layer: Layer, config: PhaseConfig) -> tuple[RecipePhase, ...]:
+    experts = _switched(layer, count=len(config.phases), switch=config.model_switch_phase)
+    first = config.phases[0].guidance_scale
+    if layer.said.guidance is not None and layer.said.guidance != first:
+        raise SpecError(
+            layer.field("guidance"),
+            f"phase_config's first phase has {first:g}",
+            layer.said.guidance,
+            fix="leave it out",
+        )
+    return tuple(
+        RecipePhase(steps=config.steps_per_phase[index], guidance=phase.guidance_scale, expert=experts[index])
+        for index, phase in enumerate(config.phases)
+    )
+
+
+def _switched(layer: Layer, *, count: int, switch: int | None) -> list[str]:
+    model = layer.model
+    if (model and model.experts != TWO_EXPERTS) or (model is None and switch is None):
+        return ["only"] * count
+    if switch is None and count == 1:
+        return [BY_BOUNDARY]
+    if switch is None:
+        layer.origins.note("model_switch_phase", origin="default")
+        switch = count - 1
+    if switch >= count:
+        raise SpecError(
+            layer.field("phase_config.model_switch_phase"),
+            f"the low expert never runs in {count} phase{'s' if count > 1 else ''}",
+            switch,
+            fix=f"use 1 to {count - 1}" if count > 1 else "leave it out",
+        )
+    return ["high" if number <= switch else "low" for number in range(1, count + 1)]
+
+
+def _preset_phases(layer: Layer, preset: Preset) -> tuple[RecipePhase, ...]:
+    layer.origins.note("phases", origin=f"preset:{preset.name}")
+    scales = "/".join(f"{phase.guidance:g}" for phase in preset.phases)
+    if layer.said.guidance is not None and layer.said.guidance != preset.phases[0].guidance:
+        raise SpecError(
+            layer.field("guidance"), f"preset {preset.name} sets {scales}", layer.said.guidance, fix="write phases"
+        )
+    return tuple(
+        RecipePhase(steps=phase.steps, guidance=phase.guidance, expert=phase.expert) for phase in preset.phases
+    )
+
+
+def _one_phase(layer: Layer) -> tuple[RecipePhase, ...]:
+    said, model = layer.said, layer.model
+    if model is None:
+        if said.steps is None:
+            return ()
+        guidance = 1.0 if said.guidance is None else said.guidance
+        return (RecipePhase(steps=said.steps, guidance=guidance, expert="only"),)
+    steps = _picked(layer, "steps", [(said.steps, "spec"), (model.steps, f"model:{model.name}")])
+    guidance = _picked(layer, "guidance", [(said.guidance, "spec"), (model.guidance, f"model:{model.name}")])
+    return (RecipePhase(steps=steps, guidance=guidance, expert=_switched(layer, count=1, switch=None)[0]),)
+
+
+def _picked(layer: Layer, name: str, choices: Sequence[tuple[_T | None, str]]) -> _T:
+    for value, origin in choices:
+        if value is not None:
+            layer.origins.note(name, origin=origin)
+            return value
+    raise SpecError(layer.field(name), "is required")
+
+
+def _steps_agree(layer: Layer, phases: Sequence[RecipePhase]) -> None:
+    total = sum(phase.steps for phase in phases)
+    if layer.said.steps is not None and phases and layer.said.steps != total:
+        parts = "+".join(str(phase.steps) for phase in phases)
+        raise SpecError(
+            layer.field("steps"), f"the phases add up to {total} ({parts})", layer.said.steps, fix="leave steps out"
+        )
+
+
+def _solver(layer: Layer) -> Solver:
+    said, config = layer.said.sample_solver, layer.said.phase_config
+    if said and config and said != config.sample_solver:
+        raise SpecError(layer.field("sample_solver"), f"phase_config says {config.sample_solver}", said)
+    preset, model = layer.preset, layer.model
+    choices: list[tuple[str | None, str]] = [
+        (said, "spec"),
+        (config.sample_solver if config else None, "spec"),
+        (preset.sample_solver if preset else None, f"preset:{preset.name}" if preset else ""),
+        (model.sample_solver if model else None, f"model:{model.name}" if model else ""),
+        (Solver.EULER, "default"),
+    ]
+    return Solver(_picked(layer, "sample_solver", choices))
+
+
+def _flow_shift(layer: Layer) -> float:
+    said, config = layer.said.flow_shift, layer.said.phase_config
+    wire = config.flow_shift if config else None
+    if said is not None and wire is not None and said != wire:
+        raise SpecError(layer.field("flow_shift"), f"phase_config says {wire:g}", said)
+    preset, model = layer.preset, layer.model
+    choices: list[tuple[float | None, str]] = [
+        (said, "spec"),
+        (wire, "spec"),
+        (preset.flow_shift if preset else None, f"preset:{preset.name}" if preset else ""),
+        (model.flow_shift if model else None, f"model:{model.name}" if model else ""),
+        (DEFAULT_SHIFT, "default"),
+    ]
+    return float(_picked(layer, "flow_shift", choices))
+
+
+def _merged(layer: Layer, phases: Sequence[Sequence[PhaseLora]]) -> tuple[LoraUse, ...]:
+    """LoRAs named inside phases, as LoRAs with one multiplier part per phase ("0" where a phase leaves one out)."""
+    for index, phase in enumerate(phases):
+        files = [lora.file for lora in phase]
+        twice = next((file for file in files if files.count(file) > 1), None)
+        if twice:
+            raise SpecError(layer.field(f"phases[{index}].loras"), "names a LoRA twice", twice)
+    names, texts = merge_phase_loras([[(lora.file, lora.multiplier) for lora in phase] for phase in phases])
+    first = {lora.file: lora for phase in reversed(phases) for lora in reversed(phase)}
+    return tuple(
+        LoraUse.model_validate(
+            {"file": name, "multiplier": text, "for": first[name].target, "distilled": first[name].distilled}
+        )
+        for name, text in zip(names, texts, strict=True)
+    )
+
+
+def _loras(layer: Layer, phase_loras: Sequence[LoraUse]) -> tuple[RecipeLora, ...]:
+    """Every LoRA once: those of phases, the spec's own, then those of the preset that the spec does not speak of."""
+    said = [*phase_loras, *(layer.said.loras or ())]
+    files = [lora.file for lora in said]
+    twice = next((file for file in files if files.count(file) > 1), None)
+    if twice:
+        raise SpecError(layer.field("loras"), "names a LoRA twice", twice)
+    own = not (layer.said.phases or layer.said.phase_config)
+    brought = [lora for lora in (layer.preset.loras if layer.preset and own else ()) if lora.file not in files]
+    recipe = [_described(lora, known=layer.known_loras) for lora in said]
+    recipe += [_from_preset(lora) for lora in brought]
+    for index, _ in enumerate(recipe):
+        origin = "spec" if index < len(said) or layer.preset is None else f"preset:{layer.preset.name}"
+        layer.origins.note(f"loras[{index}]", origin=origin)
+    return tuple(recipe)
+
+
+def _from_preset(lora: PresetLora) -> RecipeLora:
+    multiplier = parse_multiplier(lora.multiplier, field=f"preset lora {lora.file}")
+    return RecipeLora(file=lora.file, multiplier=multiplier, target=lora.target, distilled=lora.distilled)
+
+
+def _described(lora: LoraUse, *, known: Mapping[str, PresetLora]) -> RecipeLora:
+    entry = known.get(lora.file)
+    target = lora.target or (entry.target if entry else _target_by_name(lora.file))
+    distilled = lora.distilled
+    if distilled is None:
+        distilled = entry.distilled if entry else bool(_DISTILLED.search(lora.file))
+    multiplier = parse_multiplier(lora.multiplier, field=f"loras[{lora.file}].multiplier")
+    return RecipeLora(file=lora.file, multiplier=multiplier, target=target, distilled=distilled)
+
+
+def _target_by_name(file: str) -> str:
+    """The expert that a file's name speaks of (``..._high_noise...``), else any."""
+    name = file.rsplit("/", 1)[-1]
+    if _LOW.search(name):
+        return "low"
+    return "high" if _HIGH.search(name) else "any"
+
+
+def lora_files(recipes: Sequence[Recipe]) -> Iterator[str]:
+    """Every LoRA file of some recipes, once, in order of appearance."""
+    return iter(dict.fromkeys(lora.file for recipe in recipes for lora in recipe.loras))
