@@ -30,7 +30,7 @@ _FAR = 0.02  # trust around a place below which the common motion takes over
 _STRAY = 2.0  # working pixels by which a point may go another way
 _UNTRUSTED, _OUTSIDE = 0.12, 0.003  # weights of places that are not believed, and of those beyond the border
 _BORDER = 6.0  # working pixels over which a picture fades out where another shows what is beyond it
-_NO_TRUST, _FULL_TRUST = 0.10, 0.25  # below: a dissolve without motion; above: motion in full
+_NO_TRUST, _FULL_TRUST = 0.35, 0.55  # below: a dissolve without motion; above: motion in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,17 +96,17 @@ class FlowPair:
         end_weight = _counts(self.behind, at=until, velocity=-velocity) * np.float32(late)
         size = (self.first.shape[1], self.first.shape[0])
         seen = _through(np.dstack([velocity, start_weight, end_weight]), view=view, size=size)
-        start = _drawn(self.first, seen * np.float32(-t), view=view)
-        end = _drawn(self.last, seen * np.float32(1 - t), view=view)
-        return _picture(cv2.blendLinear(start, end, seen[..., 2], seen[..., 3]))
+        right, down, start_share, end_share = cv2.split(seen)
+        start = _drawn(self.first, x=right * np.float32(-t), y=down * np.float32(-t), view=view)
+        end = _drawn(self.last, x=right * np.float32(1 - t), y=down * np.float32(1 - t), view=view)
+        return _picture(cv2.blendLinear(start, end, start_share, end_share))
 
     def _velocity(self, t: float) -> Field:
         """The motion (whole way, first to last) of each point of the picture at `t`.
 
         Both flows propose one; the one under which the two pictures look more alike counts more.
         """
-        from_first = _origin(self.ahead.flow * np.float32(t)) / np.float32(-t)
-        from_last = _origin(self.behind.flow * np.float32(1 - t)) / np.float32(1 - t)
+        from_first, from_last = _passing(self.ahead.flow, after=t), -_passing(self.behind.flow, after=1 - t)
         first_error, last_error = self._unlike(from_first, t) ** 2, self._unlike(from_last, t) ** 2
         share = (last_error / (first_error + last_error))[..., None]
         return _field(from_first * share + from_last * (1 - share))
@@ -310,21 +310,20 @@ def _counts(motion: Motion, *, at: Field, velocity: Field) -> Field:
     return _field(weight * (np.float32(0.05) + cv2.exp(-(strays**2))) + np.float32(_OUTSIDE))
 
 
-def _drawn(picture: Picture, offset: Field, *, view: View) -> Picture:
-    """`picture` read at what the camera shows plus `offset`, both in pixels of the picture."""
+def _drawn(picture: Picture, *, x: Field, y: Field, view: View) -> Picture:
+    """`picture` read at what the camera shows plus the offset (x, y), both in pixels of the picture."""
     columns = np.arange(picture.shape[1]) * view.scale + view.left
     rows = np.arange(picture.shape[0]) * view.scale + view.top
-    x = offset[..., 0] + columns.astype(np.float32)
-    y = offset[..., 1] + rows.astype(np.float32)[:, None]
-    return _picture(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+    there_x, there_y = x + columns.astype(np.float32), y + rows.astype(np.float32)[:, None]
+    return _picture(cv2.remap(picture, there_x, there_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _origin(flow: Field) -> Field:
-    """Where each point of the moved picture came from: the fixed point of origin(p) = -flow(p + origin(p))."""
-    origin = -flow
+def _passing(flow: Field, *, after: float) -> Field:
+    """The flow of what passes each point `after` part of its way: the fixed point of v(p) = flow(p - after * v(p))."""
+    velocity = flow
     for _ in range(_STEPS_TO_INVERT):
-        origin = -_sampled(flow, origin)
-    return origin
+        velocity = _sampled(flow, velocity * np.float32(-after))
+    return velocity
 
 
 def _through(field: Field, *, view: View, size: tuple[int, int]) -> Field:
@@ -340,8 +339,8 @@ def _through(field: Field, *, view: View, size: tuple[int, int]) -> Field:
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    wide = cv2.warpAffine(field, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return _field(wide * np.array([1 / ratio_x, 1 / ratio_y, 1, 1], np.float32))
+    scaled = field * np.array([1 / ratio_x, 1 / ratio_y, 1, 1], np.float32)
+    return _field(cv2.warpAffine(scaled, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _sampled(field: Field, flow: Field) -> Field:
