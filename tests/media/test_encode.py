@@ -70,7 +70,7 @@ def test_the_same_frames_give_the_same_bytes_and_other_frames_do_not(tmp_path: P
 
 
 @pytest.mark.parametrize("fps", [Fraction(16), Fraction(24000, 1001), Fraction(25, 2)])
-@pytest.mark.parametrize("frames", [1, 2, 9])
+@pytest.mark.parametrize("frames", [1, 5, 9])
 def test_time_starts_at_zero_and_rate_and_duration_are_exact(fps: Fraction, frames: int, tmp_path: Path):
     write_video(tmp_path / "a.mp4", moving(frames), fps=fps)
     with av.open(str(tmp_path / "a.mp4")) as container:

@@ -117,10 +117,12 @@ def mp4_time_scale(fps: Fraction) -> int:
 
 def mp4_options(fps: Fraction) -> dict[str, str]:
     """Muxer settings of every file of ours: index in front, any metadata key, no trace of version or time."""
+    scale = str(mp4_time_scale(fps))
     return {
         "movflags": "+faststart+use_metadata_tags",
         "fflags": "+bitexact",
-        "video_track_timescale": str(mp4_time_scale(fps)),
+        "video_track_timescale": scale,
+        "movie_timescale": scale,  # the edit list counts in it: in milliseconds it would end within the last frame
     }
 
 
