@@ -21,3 +21,19 @@ IMAGE_ANIMATED = rule(
     why="A keyframe is one picture; the other frames of the file are ignored.",
     action="Save the frame that you mean as a picture of its own.",
 )
+
+IMAGE_TURNED = rule(
+    "image-turned",
+    Severity.INFO,
+    title="a picture was turned upright",
+    why="The camera stored the picture lying or mirrored and noted it in EXIF; width and height count after turning.",
+    action="Nothing, unless the picture now stands wrong: then remove the EXIF orientation from the file.",
+)
+
+IMAGE_MATTED = rule(
+    "image-matted",
+    Severity.INFO,
+    title="transparent parts were laid on the matte colour",
+    why="A video has no transparency.",
+    action="Set `matte` to the colour that should show through.",
+)
