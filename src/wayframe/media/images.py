@@ -110,7 +110,7 @@ def load_image(path: Path, *, matte: str = "#000000", limits: ImageLimits = DEFA
     Of an animation the first frame is taken, EXIF orientation is applied, colour profiles are converted to sRGB, 16
     bits are scaled to 8, transparency is laid on `matte` (``#rrggbb``). Findings tell of the first two and the last.
     Raises `ImageError`, in one line with the file's name, for a file that is missing, no picture, damaged, above
-    `limits` (checked before decoding), or another format than its suffix says; `SpecError` for a matte that is no colour.
+    `limits` (checked before decoding), or another format than its suffix says; `SpecError` for a matte that is none.
     """
     colour = matte_colour(matte)
     with _opened(path, limits) as image:

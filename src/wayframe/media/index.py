@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -17,7 +17,7 @@ from wayframe.media.bitstream import is_idr, parameter_sets
 from wayframe.media.mux import media_errors, packet_digest, read_metadata, video_stream
 from wayframe.media.pixels import Frame, Yuv, video_to_rgb, video_to_yuv
 
-__all__ = ["VideoIndex", "decode", "decode_yuv", "index", "packet_digest", "packets", "read_metadata"]
+__all__ = ["VideoIndex", "decode", "decode_some", "decode_yuv", "index", "packet_digest", "packets", "read_metadata"]
 
 Picture = TypeVar("Picture")
 
@@ -70,8 +70,9 @@ def index(path: Path) -> VideoIndex:
             (_seen(packet, path, nal_units) for packet in container.demux(stream) if packet.size),
             key=lambda frame: frame.pts,
         )
-        if not seen:
-            raise MediaError(f"{path}: there are no frames in this video")
+        fps = Fraction(stream.average_rate or stream.base_rate or 0)
+        if not seen or not fps:
+            raise MediaError(f"{path}: there are no frames in this video, or it has no rate")
         keys = [rank for rank, frame in enumerate(seen) if frame.key]
         return VideoIndex(
             path=path,
@@ -85,7 +86,7 @@ def index(path: Path) -> VideoIndex:
             time_base=Fraction(stream.time_base or 0),
             width=stream.width,
             height=stream.height,
-            fps=Fraction(stream.average_rate or stream.base_rate or 0),
+            fps=fps,
         )
 
 
@@ -104,6 +105,17 @@ def decode(path: Path, *, start: int = 0, stop: int | None = None) -> Iterator[F
     """
     where = index(path)
     return _range(where, start, where.frames if stop is None else stop, video_to_rgb)
+
+
+def decode_some(where: VideoIndex, *, ranks: Collection[int]) -> Iterator[tuple[int, Frame]]:
+    """The frames at `ranks` in rising order, each with its rank; those between them are decoded but not converted."""
+    wanted = frozenset(ranks)
+    if not wanted:
+        return
+    first, last = min(wanted), max(wanted)
+    for rank, picture in enumerate(_range(where, first, last + 1, lambda picture: picture), start=first):
+        if rank in wanted:
+            yield rank, video_to_rgb(picture)
 
 
 def decode_yuv(where: VideoIndex, *, start: int, stop: int) -> Iterator[Yuv]:

@@ -1,0 +1,213 @@
+"""A contact sheet: frames of a video side by side, with its keyframes and joins marked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from wayframe.errors import MediaError
+from wayframe.files import atomic_path
+from wayframe.media.fit import fit_image
+from wayframe.media.index import VideoIndex, decode_some, index
+from wayframe.media.mux import media_errors
+from wayframe.media.pixels import Frame
+
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_ROWS = 4
+_QUALITY = 90
+_SMOOTH = 4
+"""Shapes are drawn this many times larger and scaled down, because Pillow draws them without smoothing."""
+
+_GROUND, _BAND, _BAND_ALTERNATE = (17, 18, 22), (44, 47, 56), (60, 64, 76)
+_TITLE, _TEXT, _FAINT = (240, 240, 244), (196, 199, 208), (124, 128, 140)
+_KEYFRAME, _JOIN, _INK = (255, 184, 76), (112, 190, 255), (28, 22, 10)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where things go, in pixels; everything scales with the width of the sheet."""
+
+    width: int
+    columns: int
+    tiles: int
+    aspect: float
+
+    @cached_property
+    def unit(self) -> float:
+        return self.width / 1600
+
+    @cached_property
+    def margin(self) -> int:
+        return round(40 * self.unit)
+
+    @cached_property
+    def gap(self) -> int:
+        return round(14 * self.unit)
+
+    @cached_property
+    def header(self) -> int:
+        return round(112 * self.unit)
+
+    @cached_property
+    def caption(self) -> int:
+        return round(34 * self.unit)
+
+    @cached_property
+    def footer(self) -> int:
+        return round(96 * self.unit)
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        across = (self.width - 2 * self.margin - (self.columns - 1) * self.gap) // self.columns
+        return across, max(1, round(across / self.aspect))
+
+    @cached_property
+    def grid_end(self) -> int:
+        rows = -(-self.tiles // self.columns)
+        return self.header + rows * (self.tile[1] + self.caption + self.gap)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.grid_end + self.footer
+
+    def place(self, number: int) -> tuple[int, int]:
+        row, column = divmod(number, self.columns)
+        x = self.margin + column * (self.tile[0] + self.gap)
+        return x, self.header + row * (self.tile[1] + self.caption + self.gap)
+
+    def font(self, size: float) -> Font:
+        return ImageFont.load_default(size=max(7.0, size * self.unit))
+
+
+def chosen_frames(frames: int, *, tiles: int, always: Collection[int]) -> tuple[int, ...]:
+    """Up to `tiles` ranks: the first, the last, all of `always`, and others spread evenly between them.
+
+    More than `tiles` only when `always` alone needs more.
+    """
+    fixed = sorted({0, frames - 1} | {rank for rank in always if 0 <= rank < frames})
+    gaps = [[left, right, 1] for left, right in pairwise(fixed)]
+    for _ in range(min(tiles, frames) - len(fixed)):
+        widest = max(gaps, key=lambda gap: (gap[1] - gap[0]) / gap[2])
+        widest[2] += 1
+    between = {left + (right - left) * step // parts for left, right, parts in gaps for step in range(parts)}
+    return tuple(sorted(between | set(fixed)))
+
+
+def contact_sheet(
+    path: Path,
+    *,
+    target: Path,
+    keyframes: Collection[int] = (),
+    joins: Collection[int] = (),
+    columns: int = 6,
+    width: int = 1600,
+) -> None:
+    """Write a JPEG of frames of the video at `path`, `width` pixels wide with `columns` frames in a row.
+
+    The first frame, the last one and every keyframe are always there; `keyframes` and `joins` are frame numbers of the
+    video and marked. Raises `MediaError` when the video cannot be read or the sheet not written.
+    """
+    if columns < 1 or width < columns * _ROWS:
+        raise MediaError(f"{target}: a sheet of {width} pixels cannot hold {columns} columns")
+    video = index(path)
+    marked = sorted(rank for rank in set(keyframes) if 0 <= rank < video.frames)
+    ranks = chosen_frames(video.frames, tiles=_tiles(len(marked), columns), always=marked)
+    layout = _Layout(width=width, columns=columns, tiles=len(ranks), aspect=video.width / video.height)
+    sheet = Image.new("RGB", layout.size, _GROUND)
+    _draw_header(sheet, layout, video, keyframes=len(marked))
+    for number, (rank, pixels) in enumerate(decode_some(video, ranks=ranks)):
+        keyframe = marked.index(rank) + 1 if rank in marked else None
+        _draw_tile(sheet, layout, number, pixels=pixels, keyframe=keyframe)
+        _draw_caption(sheet, layout, number, rank=rank, time=float(rank / video.fps), keyframe=keyframe)
+    _draw_timeline(sheet, layout, video.frames, keyframes=marked, joins=joins)
+    with media_errors(target, "draw"), atomic_path(target) as temporary:
+        sheet.save(temporary, format="JPEG", quality=_QUALITY, subsampling=0)
+
+
+def _tiles(keyframes: int, columns: int) -> int:
+    """Full rows, at least four of them, with room between the keyframes."""
+    return max(_ROWS, -(-2 * keyframes // columns)) * columns
+
+
+def _draw_header(sheet: Image.Image, layout: _Layout, video: VideoIndex, *, keyframes: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    seconds = float(video.frames / video.fps)
+    facts = [
+        f"{video.frames} frames",
+        f"{seconds:.2f} s",
+        f"{float(video.fps):g} fps",
+        f"{video.width} x {video.height}",
+    ]
+    if keyframes:
+        facts.append(f"{keyframes} keyframes")
+    baseline = round(72 * layout.unit)
+    draw.text((layout.margin, baseline), video.path.stem, font=layout.font(40), fill=_TITLE, anchor="ls")
+    draw.text(
+        (layout.width - layout.margin, baseline), "   ".join(facts), font=layout.font(21), fill=_FAINT, anchor="rs"
+    )
+
+
+def _draw_tile(sheet: Image.Image, layout: _Layout, number: int, *, pixels: Frame, keyframe: int | None) -> None:
+    width, height = layout.tile
+    picture = Image.fromarray(np.ascontiguousarray(fit_image(pixels, width=width, height=height, fit="stretch")))
+    x, y = layout.place(number)
+    radius = round(8 * layout.unit)
+    if keyframe is not None:
+        border = max(2, round(4 * layout.unit))
+        frame = _rounded((width + 2 * border, height + 2 * border), radius + border)
+        sheet.paste(_KEYFRAME, (x - border, y - border), frame)
+    sheet.paste(picture, (x, y), _rounded((width, height), radius))
+
+
+def _draw_caption(
+    sheet: Image.Image, layout: _Layout, number: int, *, rank: int, time: float, keyframe: int | None
+) -> None:
+    draw = ImageDraw.Draw(sheet)
+    x, y = layout.place(number)
+    baseline, right = y + layout.tile[1] + round(25 * layout.unit), x + layout.tile[0]
+    name = str(rank) if keyframe is None else f"{rank}   keyframe {keyframe}"
+    colour = _TEXT if keyframe is None else _KEYFRAME
+    draw.text((x, baseline), name, font=layout.font(19), fill=colour, anchor="ls")
+    draw.text((right, baseline), f"{time:.2f} s", font=layout.font(17), fill=_FAINT, anchor="rs")
+
+
+def _draw_timeline(
+    sheet: Image.Image, layout: _Layout, frames: int, *, keyframes: Collection[int], joins: Collection[int]
+) -> None:
+    """A bar of the whole length: shades change at the joins, dots are the keyframes."""
+    left, right = layout.margin, layout.width - layout.margin
+    top, thick = layout.grid_end + round(34 * layout.unit), max(2, round(10 * layout.unit))
+    bar = Image.new("RGB", (right - left, thick), _BAND)
+    draw = ImageDraw.Draw(bar)
+
+    def across(rank: int) -> int:
+        return round((right - left - 1) * rank / max(1, frames - 1))
+
+    borders = sorted(join for join in set(joins) if 0 < join < frames)
+    for number, start in enumerate(borders):
+        shade = _BAND if number % 2 else _BAND_ALTERNATE
+        draw.rectangle((across(start), 0, right - left, thick), fill=shade)
+    for start in borders:
+        draw.rectangle((across(start) - 1, 0, across(start), thick), fill=_JOIN)
+    sheet.paste(bar, (left, top), _rounded(bar.size, thick // 2))
+    dot = round(22 * layout.unit)
+    for number, rank in enumerate(sorted(keyframes), start=1):
+        place = (left + across(rank) - dot // 2, top + thick // 2 - dot // 2)
+        sheet.paste(_KEYFRAME, place, _rounded((dot, dot), dot // 2))
+        middle = (place[0] + dot / 2, place[1] + dot / 2)
+        ImageDraw.Draw(sheet).text(middle, str(number), font=layout.font(14), fill=_INK, anchor="mm")
+
+
+def _rounded(size: tuple[int, int], radius: int) -> Image.Image:
+    large = Image.new("L", (size[0] * _SMOOTH, size[1] * _SMOOTH), 0)
+    corner = (large.width - 1, large.height - 1)
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius=radius * _SMOOTH, fill=255)
+    return large.resize(size, Image.Resampling.BOX)
