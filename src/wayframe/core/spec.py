@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     JsonValue,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -27,14 +28,24 @@ from wayframe.errors import SpecError
 Expert = Literal["high", "low", "only"]
 LoraTarget = Literal["high", "low", "any"]
 PHASE_MARK = ";"
-MAX_FPS, MAX_SEED, MAX_SIDE = 240, 2**63 - 1, 16384
-_TIME = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*s\s*$")
-_SIZE = re.compile(r"^(\d{1,5})x(\d{1,5})$")
-_COLOUR = re.compile(r"^#[0-9a-fA-F]{6}$")
+MAX_FPS, MAX_SEED, MAX_SIDE, MAX_FRAME = 240, 2**63 - 1, 16384, 10**7
+_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
+_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
+_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_in_place_of_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """YAML reads `yes`, `on` and `true` as a switch, which would count as the number 1."""
+        values = value if isinstance(value, list | tuple) else (value,)
+        if info.field_name != "distilled" and any(isinstance(item, bool) for item in values):
+            raise ValueError("expected a number or text, not true or false")
+        return value
 
 
 def _multiplier_text(value: object) -> object:
@@ -151,20 +162,19 @@ class Keyframe(_Recipe):
     at: int | str | None = Field(None, description="output frame (52) or time (3.2s)")
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
 
-    @field_validator("at")
+    @field_validator("at", mode="before")
     @classmethod
-    def _frame_or_time(cls, value: int | str | None) -> int | str | None:
-        if isinstance(value, str) and not _TIME.match(value):
-            raise ValueError("expected a frame number such as 52 or a time such as 3.2s")
-        if isinstance(value, int) and value < 0:
-            raise ValueError("expected a frame number of 0 or more")
-        return value
+    def _frame_or_time(cls, value: object) -> object:
+        frame = isinstance(value, int) and 0 <= value <= MAX_FRAME
+        if value is None or frame or (isinstance(value, str) and _TIME.fullmatch(value)):
+            return value
+        raise ValueError(f"expected a frame number of 0 to {MAX_FRAME} such as 52, or a time such as 3.2s")
 
     def frame(self, fps: Fraction) -> int | None:
         """The output frame that `at` names, or None; a time goes to the nearest frame."""
         if not isinstance(self.at, str):
             return self.at
-        seconds = _TIME.match(self.at)
+        seconds = _TIME.fullmatch(self.at)
         return round(Fraction(seconds.group(1)) * fps) if seconds else None
 
     def speaks_of_a_segment(self) -> list[str]:
@@ -199,7 +209,7 @@ class TravelSpec(_Recipe):
     def _width_by_height(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        match = _SIZE.match(value)
+        match = _SIZE.fullmatch(value)
         if not match or not all(0 < int(side) <= MAX_SIDE for side in match.groups()):
             raise ValueError(f"expected WIDTHxHEIGHT such as 768x576, sides of 1 to {MAX_SIDE}")
         return value
@@ -207,19 +217,17 @@ class TravelSpec(_Recipe):
     @field_validator("matte")
     @classmethod
     def _hex_colour(cls, value: str | None) -> str | None:
-        if value is not None and not _COLOUR.match(value):
+        if value is not None and not _COLOUR.fullmatch(value):
             raise ValueError("expected a colour such as #000000")
         return value
 
-    @field_validator("fps")
+    @field_validator("fps", mode="before")
     @classmethod
-    def _rate(cls, value: int | str | None) -> int | str | None:
+    def _rate(cls, value: object) -> int | str | None:
         if value is None:
             return None
-        try:
-            rate = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
+        written = isinstance(value, int | str) and _RATE.fullmatch(str(value))
+        rate = Fraction(str(value)) if written else Fraction(0)
         if not 0 < rate <= MAX_FPS:
             raise ValueError(f"expected frames per second above 0 and up to {MAX_FPS}, such as 16 or 24000/1001")
         return int(rate) if rate.denominator == 1 else str(rate)
@@ -283,6 +291,7 @@ def spec_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "wayframe travel spec"}
 
 
+_UNKNOWN = ("extra_forbidden", "invalid_key")
 _EXPECTED = {
     "missing": "is required",
     "int_parsing": "expected a whole number",
@@ -306,12 +315,13 @@ _EXPECTED = {
 
 def _translated(error: ValidationError) -> SpecError:
     details = error.errors(include_url=False)
-    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-    more = len({path for d in details if not _path(first["loc"]).startswith(path := _path(d["loc"]))})
+    first = next((d for d in details if d["type"] in _UNKNOWN), None) or _deepest(details)
+    more = len({path for d in details if not field_path(first["loc"]).startswith(path := field_path(d["loc"]))})
     fix = f"and {more} more to mend" if more else ""
-    field = _path(first["loc"])
-    if first["type"] == "extra_forbidden":
-        return SpecError(field, _unknown_key(first), fix=fix)
+    if first["type"] in _UNKNOWN:
+        place, key = field_path(first["loc"][:-1]), str(first["loc"][-1])
+        return SpecError(f"{place}.{key}" if place else key, _unknown_key(first), fix=fix)
+    field = field_path(first["loc"])
     cause = (first.get("ctx") or {}).get("error")
     if not first["loc"] or (cause is not None and isinstance(first["input"], Mapping)):
         nested, _, problem = str(cause).partition(": ")
@@ -321,6 +331,14 @@ def _translated(error: ValidationError) -> SpecError:
     problem = str(cause) if cause else template.format_map(first.get("ctx") or {})
     value = None if first["type"] == "missing" else first["input"]
     return SpecError(field, problem, value, fix=fix)
+
+
+def _deepest(details: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Of the forms that the first wrong field may have (one value or a list), the error of the one that fits best."""
+    field = field_path(details[0]["loc"])
+    return max(
+        (d for d in details if field_path(d["loc"]).startswith(field)), key=lambda d: field_path(d["loc"]).count("[")
+    )
 
 
 def _unknown_key(details: ErrorDetails) -> str:
@@ -348,7 +366,8 @@ def known_keys(location: tuple[int | str, ...]) -> list[str]:
     return [info.alias or name for name, info in part.model_fields.items()]
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def field_path(location: tuple[int | str, ...]) -> str:
+    """A place as pydantic gives it, as the path that the user reads: ``keyframes[0].at``."""
     text = ""
     for part in location:
         if isinstance(part, int):
