@@ -52,15 +52,20 @@ def grid_neighbours(frames: int, *, step: int) -> tuple[int, int]:
     return (below, below) if below == frames else (below, below + step)
 
 
-def lay_out_batch(frames: Sequence[int], *, overlaps: tuple[int, ...], step: int) -> Layout:
-    """Segments of given lengths; raises `SpecError` for a length off the grid or overlaps that meet."""
+def lay_out_batch(frames: Sequence[int], *, overlaps: tuple[int, ...], step: int, least: int = 1) -> Layout:
+    """Segments of given lengths.
+
+    Raises `SpecError` for a length under `least` (2 where a segment shows two keyframes), for one off the grid, and for
+    overlaps that meet.
+    """
     for index, count in enumerate(frames):
+        if count < least:
+            fix = f"use {grid_neighbours(least, step=step)[1]} or more"
+            raise SpecError(f"segment_frames[{index}]", "is too short for a segment", count, fix=fix)
         lower, upper = grid_neighbours(count, step=step)
-        if count < 1 or lower != upper:
-            wanted = f"{lower} or {upper}" if count > 1 else f"{step + 1} or more"
-            raise SpecError(
-                f"segment_frames[{index}]", f"is not a length of the model ({step}n+1)", count, fix=f"use {wanted}"
-            )
+        if lower != upper:
+            fix = f"use {lower} or {upper}" if lower >= least else f"use {upper} or more"
+            raise SpecError(f"segment_frames[{index}]", f"is not a length of the model ({step}n+1)", count, fix=fix)
     gains = [count - (overlaps[index - 1] if index else 1) for index, count in enumerate(frames)]
     layout = Layout(positions=tuple(accumulate(gains, initial=0)), frames=tuple(frames), overlaps=overlaps)
     check_overlaps(layout)
@@ -80,7 +85,7 @@ def lay_out_timeline(asked: Sequence[int], *, overlaps: tuple[int, ...], step: i
         if asked[index] <= asked[index - 1]:
             raise SpecError(f"keyframes[{index}].at", f"must come after frame {asked[index - 1]}", asked[index])
         shared = overlaps[index - 2] if index > 1 else 1
-        count = _nearest(asked[index] - positions[-1] + shared, step=step, least=shared + 1)
+        count = _nearest(asked[index] - positions[-1] + shared, step=step, least=max(shared, 1) + 1)
         frames.append(count)
         positions.append(positions[-1] + count - shared)
     layout = Layout(positions=tuple(positions), frames=tuple(frames), overlaps=overlaps)
