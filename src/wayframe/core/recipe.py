@@ -79,20 +79,31 @@ class Layer:
     origins: Origins
 
     def field(self, name: str) -> str:
-        """The path of a field for errors."""
-        return f"{self.origins.prefix}{name}"
+        """The path of a field for errors: segment i is described by keyframe i."""
+        return f"{self.origins.prefix.replace('segments', 'keyframes')}{name}"
+
+    def of_model(self, name: str) -> str:
+        """The origin of a value that the model decides when there is one."""
+        return f"model:{self.model.name}" if self.model else name
 
 
 RECIPE_FIELDS = ("steps", "guidance", "flow_shift", "sample_solver", "loras", "phase_config", "phases")
 
 
 def segment_view(spec: TravelSpec, keyframe: Keyframe) -> TravelSpec:
-    """`spec` with the denoising fields that `keyframe` says in its place; its phases replace either form of phases."""
+    """`spec` with the denoising fields that `keyframe` says in its place.
+
+    Phases of the keyframe replace everything that the spec says of phases, in whatever form.
+    """
     own = {name: getattr(keyframe, name) for name in RECIPE_FIELDS if name in keyframe.model_fields_set}
     if not own:
         return spec
-    if "phases" in own or "phase_config" in own:
-        own = {"phases": None, "phase_config": None, **own}
+    if keyframe.phases is not None:
+        own = {"phase_config": None, "steps": None, **own}
+    config = keyframe.phase_config
+    if config is not None:
+        twice_said = [name for name in ("flow_shift", "sample_solver") if name in config.model_fields_set]
+        own = {**dict.fromkeys(["phases", "steps", "guidance", *twice_said]), **own}
     return spec.model_copy(update=own)
 
 
@@ -115,10 +126,8 @@ def make_recipe(layer: Layer) -> Recipe:
 def _phases(layer: Layer) -> tuple[tuple[RecipePhase, ...], tuple[LoraUse, ...]]:
     said = layer.said
     if said.phases is not None:
-        layer.origins.note("phases", origin="spec")
         return _own_phases(layer, said.phases), _merged(layer, [phase.loras for phase in said.phases])
     if said.phase_config is not None:
-        layer.origins.note("phases", origin="spec")
         wire = [
             [PhaseLora.model_validate({"file": lora.url, "multiplier": lora.multiplier}) for lora in phase.loras]
             for phase in said.phase_config.phases
@@ -131,15 +140,24 @@ def _phases(layer: Layer) -> tuple[tuple[RecipePhase, ...], tuple[LoraUse, ...]]
 
 def _own_phases(layer: Layer, phases: Sequence[PhaseSpec]) -> tuple[RecipePhase, ...]:
     experts = _own_experts(layer, phases)
-    fallback = layer.said.guidance
+    fallback, origin = layer.said.guidance, "spec"
     if fallback is None:
-        fallback = layer.model.guidance if layer.model else 1.0
+        fallback, origin = (layer.model.guidance if layer.model else 1.0), layer.of_model("default")
+    for index, phase in enumerate(phases):
+        guidance = origin if phase.guidance is None else "spec"
+        _note_phase(layer, index, guidance=guidance, expert="spec" if phase.expert else "automatic")
     return tuple(
         RecipePhase(
             steps=phase.steps, guidance=fallback if phase.guidance is None else phase.guidance, expert=experts[index]
         )
         for index, phase in enumerate(phases)
     )
+
+
+def _note_phase(layer: Layer, index: int, *, guidance: str, expert: str, steps: str = "spec") -> None:
+    """Write down the origins of a phase's values."""
+    for name, origin in (("steps", steps), ("guidance", guidance), ("expert", expert)):
+        layer.origins.note(f"phases[{index}].{name}", origin=origin)
 
 
 def _own_experts(layer: Layer, phases: Sequence[PhaseSpec]) -> list[str]:
@@ -171,6 +189,12 @@ def _wire_phases(layer: Layer, config: PhaseConfig) -> tuple[RecipePhase, ...]:
             layer.said.guidance,
             fix="leave it out",
         )
+    two = layer.model is None or layer.model.experts == TWO_EXPERTS
+    for index, phase in enumerate(config.phases):
+        guidance = "spec" if "guidance_scale" in phase.model_fields_set else "default"
+        _note_phase(
+            layer, index, guidance=guidance, expert="spec" if config.model_switch_phase and two else "automatic"
+        )
     return tuple(
         RecipePhase(steps=config.steps_per_phase[index], guidance=phase.guidance_scale, expert=experts[index])
         for index, phase in enumerate(config.phases)
@@ -184,7 +208,6 @@ def _switched(layer: Layer, *, count: int, switch: int | None) -> list[str]:
     if switch is None and count == 1:
         return [BY_BOUNDARY]
     if switch is None:
-        layer.origins.note("model_switch_phase", origin="default")
         switch = count - 1
     if switch >= count:
         raise SpecError(
@@ -197,7 +220,9 @@ def _switched(layer: Layer, *, count: int, switch: int | None) -> list[str]:
 
 
 def _preset_phases(layer: Layer, preset: Preset) -> tuple[RecipePhase, ...]:
-    layer.origins.note("phases", origin=f"preset:{preset.name}")
+    origin = f"preset:{preset.name}"
+    for index in range(len(preset.phases)):
+        _note_phase(layer, index, steps=origin, guidance=origin, expert=origin)
     scales = "/".join(f"{phase.guidance:g}" for phase in preset.phases)
     if layer.said.guidance is not None and layer.said.guidance != preset.phases[0].guidance:
         raise SpecError(
@@ -210,13 +235,20 @@ def _preset_phases(layer: Layer, preset: Preset) -> tuple[RecipePhase, ...]:
 
 def _one_phase(layer: Layer) -> tuple[RecipePhase, ...]:
     said, model = layer.said, layer.model
-    if model is None:
-        if said.steps is None:
-            return ()
-        guidance = 1.0 if said.guidance is None else said.guidance
-        return (RecipePhase(steps=said.steps, guidance=guidance, expert="only"),)
-    steps = _picked(layer, "steps", [(said.steps, "spec"), (model.steps, f"model:{model.name}")])
-    guidance = _picked(layer, "guidance", [(said.guidance, "spec"), (model.guidance, f"model:{model.name}")])
+    if model is None and said.steps is None:
+        layer.origins.note("phases", origin="default")
+        return ()
+    steps = said.steps or (model.steps if model else 1)
+    guidance = said.guidance
+    if guidance is None:
+        guidance = model.guidance if model else 1.0
+    _note_phase(
+        layer,
+        0,
+        steps="spec" if said.steps else layer.of_model("default"),
+        guidance=layer.of_model("default") if said.guidance is None else "spec",
+        expert="automatic",
+    )
     return (RecipePhase(steps=steps, guidance=guidance, expert=_switched(layer, count=1, switch=None)[0]),)
 
 
@@ -239,12 +271,13 @@ def _steps_agree(layer: Layer, phases: Sequence[RecipePhase]) -> None:
 
 def _solver(layer: Layer) -> Solver:
     said, config = layer.said.sample_solver, layer.said.phase_config
-    if said and config and said != config.sample_solver:
-        raise SpecError(layer.field("sample_solver"), f"phase_config says {config.sample_solver}", said)
+    named = config.sample_solver if config and "sample_solver" in config.model_fields_set else None
+    if said and named and said != named:
+        raise SpecError(layer.field("sample_solver"), f"phase_config says {named}", said)
     preset, model = layer.preset, layer.model
     choices: list[tuple[str | None, str]] = [
-        (said, "spec"),
-        (config.sample_solver if config else None, "spec"),
+        (said or named, "spec"),
+        (config.sample_solver if config else None, "default"),
         (preset.sample_solver if preset else None, f"preset:{preset.name}" if preset else ""),
         (model.sample_solver if model else None, f"model:{model.name}" if model else ""),
         (Solver.EULER, "default"),
@@ -296,10 +329,29 @@ def _loras(layer: Layer, phase_loras: Sequence[LoraUse]) -> tuple[RecipeLora, ..
     brought = [lora for lora in (layer.preset.loras if layer.preset and own else ()) if lora.file not in files]
     recipe = [_described(lora, known=layer.known_loras) for lora in said]
     recipe += [_from_preset(lora) for lora in brought]
-    for index, _ in enumerate(recipe):
-        origin = "spec" if index < len(said) or layer.preset is None else f"preset:{layer.preset.name}"
-        layer.origins.note(f"loras[{index}]", origin=origin)
+    _note_loras(layer, said=said, count=len(recipe))
     return tuple(recipe)
+
+
+_LORA_VALUES: Mapping[str, str] = {
+    "file": "file",
+    "multiplier": "multiplier",
+    "for": "target",
+    "distilled": "distilled",
+}
+
+
+def _note_loras(layer: Layer, *, said: Sequence[LoraUse], count: int) -> None:
+    """Write down the origins of the LoRAs' values: those of `said` come first, the rest is the preset's."""
+    if not count:
+        layer.origins.note("loras", origin="default" if layer.said.loras is None else "spec")
+    preset = f"preset:{layer.preset.name}" if layer.preset else ""
+    for index in range(count):
+        for name, field in _LORA_VALUES.items():
+            given = index < len(said) and field in said[index].model_fields_set
+            known = given and getattr(said[index], field) is not None
+            origin = preset if index >= len(said) else "spec" if known else "automatic"
+            layer.origins.note(f"loras[{index}].{name}", origin=origin)
 
 
 def _from_preset(lora: PresetLora) -> RecipeLora:

@@ -1,6 +1,6 @@
 """Spec and catalogue to every value with its origin.
 
-An origin is ``spec``, ``preset:NAME``, ``model:NAME``, ``default`` or ``automatic``.
+An origin is ``spec``, ``preset:NAME``, ``model:NAME``, ``default`` or ``automatic`` (it follows from other values).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 DEFAULT_FRAMES, DEFAULT_FPS, DEFAULT_MOTION, DEFAULT_AREA = 61, 16, 0.3, 768 * 576
 DEFAULT_OVERLAP = {"independent": 1, "chained": 6}
 EVEN = 2
+KEYFRAMES_OF_A_SEGMENT = 2
 
 POSITION_MOVED = rule(
     "position-moved",
@@ -79,13 +80,13 @@ def resolve(spec: TravelSpec, *, catalogue: Catalogue, first_size: tuple[int, in
     """
     origins = Origins(prefix="", entries={})
     preset = catalogue.preset(spec.preset) if spec.preset else None
+    origins.note("preset", origin="spec" if preset else "default")
     model = _model(spec, preset=preset, catalogue=catalogue, origins=origins)
     chaining = _pick(origins, "chaining", (spec.chaining, "spec"), fallback="independent")
     fps: int | str = _pick(origins, "fps", (spec.fps, "spec"), _of(model, "fps"), fallback=DEFAULT_FPS)
     overlaps = _overlaps(spec, chaining=chaining, origins=origins)
     layout, findings = _layout(spec, overlaps=overlaps, fps=Fraction(fps), step=model.frame_step if model else 1)
-    if spec.mode != "timeline":
-        origins.note("segment_frames", origin="spec" if spec.segment_frames is not None else "default")
+    _note_layout(spec, origins=origins)
     return Resolved(
         mode=_pick(origins, "mode", (spec.mode, "spec"), fallback="batch"),
         chaining=chaining,
@@ -155,10 +156,18 @@ def _layout(
         count = max(len(spec.keyframes) - 1, 1)
         frames = DEFAULT_FRAMES if spec.segment_frames is None else spec.segment_frames
         lengths = frames if isinstance(frames, tuple) else (frames,) * count
-        return lay_out_batch(lengths, overlaps=overlaps, step=step), ()
+        least = KEYFRAMES_OF_A_SEGMENT if len(spec.keyframes) > 1 else 1
+        return lay_out_batch(lengths, overlaps=overlaps, step=step, least=least), ()
     asked = _asked_positions(spec, fps=fps)
     layout = lay_out_timeline(asked, overlaps=overlaps, step=step)
     return layout, tuple(_moved(asked, layout))
+
+
+def _note_layout(spec: TravelSpec, *, origins: Origins) -> None:
+    """Of lengths and positions, one is asked for and the other follows."""
+    lengths = "spec" if spec.segment_frames is not None else "default"
+    origins.note("segment_frames", origin="automatic" if spec.mode == "timeline" else lengths)
+    origins.note("positions", origin="spec" if spec.mode == "timeline" else "automatic")
 
 
 def _asked_positions(spec: TravelSpec, *, fps: Fraction) -> list[int]:
