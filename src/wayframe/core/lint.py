@@ -8,11 +8,12 @@ from itertools import pairwise
 
 from wayframe.core.catalogue import TWO_EXPERTS
 from wayframe.core.findings import RANK, Finding, Severity, finding, rule
-from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step
+from wayframe.core.media_rules import IMAGE_ANIMATED
+from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
 from wayframe.core.spec import PHASE_MARK
 
-ASPECT_TOLERANCE = 0.02
+ASPECT_TOLERANCE = 0.03
 IDLE_SIGMA = 0.02
 HEAVIEST = 2.0
 LATENT_STRIDE = 4
@@ -176,7 +177,11 @@ def _alike(look: Lint) -> Iterator[tuple[SegmentPlan, Sequence[int]]]:
 
 
 def _place(numbers: Sequence[int]) -> str:
-    return f"segments[{numbers[0]}]" if len(numbers) == 1 else f"segments[{numbers[0]}..{numbers[-1]}]"
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) == 1:
+        return f"segments[{first}]"
+    together = len(numbers) == last - first + 1
+    return f"segments[{first}..{last}]" if together else f"segments[{','.join(str(number) for number in numbers)}]"
 
 
 def _identical(look: Lint) -> Iterator[Finding]:
@@ -195,10 +200,15 @@ def _sizes(look: Lint) -> Iterator[Finding]:
     for index, facts in enumerate(look.keyframes):
         evidence = {"keyframe": f"{facts.width}x{facts.height}", "output": look.plan.resolution}
         where = f"keyframes[{index}]"
-        if facts.width < width or facts.height < height:
+        short = (facts.width < width, facts.height < height)
+        if all(short) if look.plan.fit == "contain" else any(short):
             message = f"keyframe {index} is {facts.width}x{facts.height}, the output {look.plan.resolution}"
             yield finding(KEYFRAME_SMALL, message, where=where, evidence=evidence)
-        if abs(facts.width * height / (facts.height * width) - 1) > ASPECT_TOLERANCE:
+        if facts.animated:
+            message = f"keyframe {index} is an animation; its first frame is used"
+            yield finding(IMAGE_ANIMATED, message, where=where)
+        shapes = sorted((facts.width * height, facts.height * width))
+        if shapes[1] / shapes[0] - 1 > ASPECT_TOLERANCE:
             message = f"keyframe {index} is {facts.width}x{facts.height}; fit {look.plan.fit} changes its shape"
             yield finding(KEYFRAME_ASPECT, message, where=where, evidence=evidence)
 
@@ -251,7 +261,7 @@ def _ramps(look: Lint) -> Iterator[Finding]:
             text = str(lora.multiplier)
             if len(recipe.phases) > 1 and "," in text and PHASE_MARK not in text:
                 message = f"{text} is a ramp over all {len(segment.steps)} steps, not one value a phase"
-                where = f"{_place(numbers)}.loras[{lora.file}]"
+                where = f"{_place(numbers)}.loras[{lora_name(lora.file)}]"
                 yield finding(RAMP_OVER_PHASES, message, where=where, evidence={"multiplier": text})
 
 

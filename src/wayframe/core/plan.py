@@ -189,11 +189,16 @@ def make_plan(
     return keyed(plan)
 
 
+def lora_name(file: str) -> str:
+    """The name of a LoRA's file without its folder or site."""
+    return file.replace("\\", "/").rsplit("/", 1)[-1]
+
+
 def lora_ids(files: Iterable[str]) -> dict[str, str]:
     """A short id for each LoRA file: its name without folder and suffix, numbered where two share it."""
     ids: dict[str, str] = {}
     for file in files:
-        stem = file.split("?")[0].rsplit("/", 1)[-1].removesuffix(".safetensors") or "lora"
+        stem = lora_name(file).split("?")[0].removesuffix(".safetensors") or "lora"
         taken = set(ids.values())
         ids[file] = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name not in taken)
     return ids
@@ -203,7 +208,7 @@ def _planned_loras(resolved: Resolved, ids: Mapping[str, str], *, digests: Mappi
     by_file = {lora.file: lora for segment in resolved.segments for lora in segment.recipe.loras}
     return {
         ids[file]: PlannedLora(
-            file=file if "://" in file else file.replace("\\", "/").rsplit("/", 1)[-1],
+            file=file if "://" in file else lora_name(file),
             digest=digests[file],
             target=lora.target,
             distilled=lora.distilled,
