@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from wayframe.core.coherence import check_plan
 from wayframe.core.findings import Finding
-from wayframe.core.plan import PLAN_SCHEMA, Plan, keyed
+from wayframe.core.plan import PLAN_SCHEMA, Plan, keyed, lora_name
 from wayframe.core.resolve import Resolved, ResolvedSegment
+from wayframe.core.spec import field_path
 from wayframe.errors import SpecError
 
 
@@ -39,8 +41,9 @@ def findings_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
 def parse_plan(data: object) -> Plan:
     """Read a plan back.
 
-    Raises `SpecError` for another schema, for wrong or unknown fields, and for a segment that was changed under its old
-    key (an artifact made for the old content would be taken for it). Segments without keys get them.
+    Raises `SpecError` for another schema, for wrong or unknown fields, for parts that do not agree, and for a segment
+    that was changed under its old key (an artifact made for the old content would be taken for it). Segments without
+    keys get them.
     """
     if not isinstance(data, Mapping):
         raise SpecError("plan", "expected a mapping", data)
@@ -50,8 +53,10 @@ def parse_plan(data: object) -> Plan:
         plan = _plans().validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"plan.{place}", first["msg"][:1].lower() + first["msg"][1:], first["input"]) from error
+        unknown = first["type"] == "unexpected_keyword_argument"
+        problem = "unknown key" if unknown else first["msg"][:1].lower() + first["msg"][1:]
+        raise SpecError(field_path(first["loc"]) or "plan", problem, first["input"]) from error
+    check_plan(plan)
     fresh = keyed(plan)
     for old, new in zip(plan.segments, fresh.segments, strict=True):
         if old.key not in ("", new.key):
@@ -106,7 +111,7 @@ def _segment_values(segment: ResolvedSegment) -> dict[str, Any]:
         ],
         "loras": [
             {
-                "file": lora.file if "://" in lora.file else lora.file.replace("\\", "/").rsplit("/", 1)[-1],
+                "file": lora.file if "://" in lora.file else lora_name(lora.file),
                 "multiplier": str(lora.multiplier),
                 "for": lora.target,
                 "distilled": lora.distilled,

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 
 class Severity(StrEnum):
@@ -35,6 +38,8 @@ class Rule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One statement: `where` is a field path such as ``segments[1].steps[5]``; `evidence` holds plain JSON values."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     code: str
     severity: Severity

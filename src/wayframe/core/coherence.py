@@ -1,0 +1,63 @@
+"""Whether the parts of a plan agree with each other; a plan that was edited by hand may have lost that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from wayframe.core.frames import Layout, check_overlaps
+from wayframe.core.plan import Plan, SegmentPlan
+from wayframe.core.spec import parse_spec
+from wayframe.errors import SpecError
+
+_CHOICES = ("mode", "chaining", "fps", "resolution", "fit", "matte", "profile", "curve")
+_Facts = Iterator[tuple[str, object, object]]
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise `SpecError` for the first field that contradicts another one, or that a spec could not say either."""
+    if not plan.keyframes:
+        raise SpecError("keyframes", "needs at least 1", [])
+    pictures = [{"image": "first"}, {"image": "last"}]
+    parse_spec({"keyframes": pictures, **{name: getattr(plan, name) for name in _CHOICES}})
+    for field, got, wanted in _facts(plan):
+        if got != wanted:
+            raise SpecError(field, f"expected {wanted}, as the rest of the plan has it", got)
+    layout = Layout(
+        positions=tuple(keyframe.at for keyframe in plan.keyframes),
+        frames=tuple(segment.frames for segment in plan.segments),
+        overlaps=tuple(segment.overlap_after for segment in plan.segments[:-1]),
+    )
+    check_overlaps(layout)
+
+
+def _facts(plan: Plan) -> _Facts:
+    """Fields with the value that they have, and the value that follows from others."""
+    yield "segments", len(plan.segments), max(len(plan.keyframes) - 1, 1)
+    for index, keyframe in enumerate(plan.keyframes):
+        yield f"keyframes[{index}].index", keyframe.index, index
+        yield f"keyframes[{index}].at", keyframe.at, plan.segments[index - 1].end - 1 if index else 0
+    for index, segment in enumerate(plan.segments):
+        yield from _segment_facts(plan, segment, index=index)
+    for left, right in pairwise(plan.segments):
+        yield f"segments[{right.index}].overlap_before", right.overlap_before, left.overlap_after
+        yield f"segments[{right.index}].start", right.start, left.end - left.overlap_after
+    first, last = plan.segments[0], plan.segments[-1]
+    yield "segments[0].start", first.start, 0
+    yield "segments[0].overlap_before", first.overlap_before, 0
+    yield f"segments[{last.index}].overlap_after", last.overlap_after, 0
+    yield "frames", plan.frames, last.end
+    yield "forwards", plan.forwards, sum(segment.forwards for segment in plan.segments)
+
+
+def _segment_facts(plan: Plan, segment: SegmentPlan, *, index: int) -> _Facts:
+    where = f"segments[{index}]"
+    yield f"{where}.index", segment.index, index
+    yield f"{where}.end", segment.end, segment.start + segment.frames
+    yield f"{where}.forwards", segment.forwards, sum(step.forwards for step in segment.steps)
+    yield f"{where}.timesteps", segment.timesteps, tuple(step.timestep for step in segment.steps)
+    for number, step in enumerate(segment.steps):
+        yield f"{where}.steps[{number}].index", step.index, number
+        yield f"{where}.steps[{number}].forwards", step.forwards, 1 if step.guidance == 1 else 2
+        unknown = sorted(set(step.loras) - set(plan.loras))
+        yield f"{where}.steps[{number}].loras", unknown, []
