@@ -1,5 +1,85 @@
-"""wayframe: keyframes in, one continuous video out, with a record of every step."""
+"""wayframe: keyframes in, one continuous video out, with a record of every step.
+
+import wayframe
+
+result = wayframe.run("trip.yaml", out="trip.mp4")
+print(result.video, result.record["outcome"]["frames"])
+
+plan = wayframe.plan({"keyframes": [{"image": "a.jpg"}, {"image": "b.jpg"}]})
+print([step.guidance for step in plan.segments[0].steps])
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from wayframe.core.events import RunEvent
+    from wayframe.core.plan import Plan
+    from wayframe.core.spec import TravelSpec
+    from wayframe.workflow.run import RunResult
+    from wayframe.workflow.sources import SpecSource
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "plan", "run"]
+
+Spec: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | TravelSpec"
+
+
+def load(path: str | os.PathLike[str]) -> TravelSpec:
+    """The checked spec of a YAML, TOML or JSON file; raises `errors.SpecError`."""
+    return _source(path).spec
+
+
+def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None) -> Plan:
+    """Every step that a run of `spec` would do. Touches no model.
+
+    `spec` is a file, a mapping or a loaded spec; pictures are relative to the file's folder, else to the current one.
+    Raises `errors.InputError`.
+    """
+    from wayframe.store.home import open_home
+    from wayframe.workflow.sources import trip_of_spec
+
+    return trip_of_spec(_source(spec), home=open_home(Path(home) if home else None)).plan
+
+
+def run(
+    spec: Spec,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    home: str | os.PathLike[str] | None = None,
+    listen: Callable[[RunEvent], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> RunResult:
+    """Render `spec` and give back the run: its folder, its record and the video (at `out`, where that is given).
+
+    `listen` gets every event; once `cancelled()` is true the run stops with `errors.CancelledError`, and the same call
+    goes on later. Raises `errors.WayframeError`.
+    """
+    from wayframe.store.home import open_home
+    from wayframe.workflow.run import RunOptions, run_trip
+    from wayframe.workflow.sources import trip_of_spec
+
+    place = open_home(Path(home) if home else None)
+    options = RunOptions(
+        out=Path(out) if out else None,
+        force=force,
+        listen=listen or (lambda _event: None),
+        cancelled=cancelled or (lambda: False),
+    )
+    return run_trip(trip_of_spec(_source(spec), home=place), home=place, options=options)
+
+
+def _source(spec: Spec) -> SpecSource:
+    from wayframe.core.spec import TravelSpec, parse_spec
+    from wayframe.workflow.sources import SpecSource, spec_source
+
+    if isinstance(spec, TravelSpec):
+        return SpecSource(spec=spec, base=Path.cwd())
+    if isinstance(spec, Mapping):
+        return SpecSource(spec=parse_spec(spec), base=Path.cwd())
+    return spec_source([Path(spec)], words={})

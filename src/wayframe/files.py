@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -25,9 +26,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{uuid4().hex[:12]}.part{target.suffix}")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -40,26 +41,14 @@ def write_atomic(target: Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def publish_new(source: Path, *, target: Path) -> bool:
-    """Move a finished file to `target` unless that exists; True when it was published, False when it was there."""
-    _sync(source)
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
-    finally:
-        source.unlink()
-    _sync(target.parent)
-    return True
-
-
 def sha256_file(path: Path) -> str:
     """The sha256 of a file's bytes as 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or a folder's entries, on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -74,25 +63,36 @@ _SECRET_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECRET_VALUE = re.compile(
     r"""(?x)
-      \b(?:sk|pk|rk)-[A-Za-z0-9_\-]{8,}              # OpenAI, Anthropic and kin
-    | \bhf_[A-Za-z0-9]{8,}                           # Hugging Face
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}
-    | \bsb(?:p|_secret|_publishable)_[A-Za-z0-9_\-]{8,}   # Supabase
-    | \bAKIA[0-9A-Z]{16}\b | \bAIza[0-9A-Za-z_\-]{30,} | \bxox[abprs]-[A-Za-z0-9\-]{8,}
-    | \beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,2}   # JSON web token
-    | (?i:(?<=bearer\ ))[A-Za-z0-9._\-~+/=]{8,}
+      (?<![A-Za-z0-9])(?:
+        (?:sk|pk|rk)-[A-Za-z0-9_\-]{8,}               # OpenAI, Anthropic and kin
+      | (?:sk|pk|rk|whsec)_(?:live|test)_[A-Za-z0-9]{8,}   # Stripe
+      | hf_[A-Za-z0-9]{8,} | r8_[A-Za-z0-9]{20,}      # Hugging Face, Replicate
+      | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,} | glpat-[A-Za-z0-9_\-]{16,}
+      | sb(?:p|_secret|_publishable)_[A-Za-z0-9_\-]{8,}   # Supabase
+      | (?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z]) | AIza[0-9A-Za-z_\-]{30,} | xox[abprs]-[A-Za-z0-9\-]{8,}
+      | eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,2}   # JSON web token
+      )
+    | (?i:(?<=bearer\ ))(?!\[redacted)[A-Za-z0-9._\-~+/=]{8,}
     """
 )
-_URL = re.compile(r"""[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s'"<>\\]+""")
+# Every repetition in these patterns is bounded, or begins at a fixed word: a line may hold a megabyte of anything.
+_URL = re.compile(r"""[a-zA-Z][a-zA-Z0-9+.\-]{0,20}://[^\s'"<>\\]+""")
 _PARAMETER = re.compile(
     r"(?i)^(?:x-(?:amz|goog|ms)-|.*(?:token|sig(?:nature)?|key|password|secret|credential|expires))"
 )
 _NAMED = re.compile(
-    r"""(?ix)(["']?[\w\-.]*(?:api_?-?key|secret(?:_?key)?|token|passw(?:or)?d|authorization|private_?key
-        |service_?role(?:_?key)?|anon_?key)["']?\s*[:=]\s*)(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote)).)+)(?P=quote)"""
+    r"""(?ix)((?:api_?-?key|access_?key(?:_?id)?|secret(?:_?key)?|token|passw(?:or)?d|passphrase|credentials?
+        |authorization|private_?key|service_?role(?:_?key)?|anon_?key|jwt)\\{0,4}["']?\s{0,4}[:=]\s{0,4})
+        (?P<quote>\\{0,4}["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\])|\\){1,4096}?)(?:(?P=quote)|\Z)"""
+)
+_ASSIGNED = re.compile(
+    r"""(?ix)((?:api_?-?key|access_?key(?:_?id)?|secret_?key|token|passw(?:or)?d|private_?key
+        |service_?role(?:_?key)?|anon_?key)=|(?:api_?-?key|passw(?:or)?d|secret_?key|access_?token):\s?(?=\S{0,200}\d)
+        |authorization:\s?(?:basic\s)?)(?!\\*["'\[]|bearer\b)[^\s'",;&)}\]\\]{6,}"""
 )
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a setting of this name holds a secret (``openai_api_key``, ``accessToken``, ``password``...)."""
     return bool(_SECRET_NAME.search(_CAMEL.sub("_", name)))
@@ -100,29 +100,94 @@ def is_secret_name(name: str) -> bool:
 
 def redact_text(text: str) -> str:
     """`text` without anything that looks like a key, a token, a password or a signed URL's signature."""
-    if len(text) < _SHORTEST_SECRET:
-        return text
-    clean = _URL.sub(lambda match: _clean_url(match.group()), text)
-    clean = _NAMED.sub(lambda m: f"{m.group(1)}{m.group('quote')}{REDACTED}{m.group('quote')}", clean)
-    return _SECRET_VALUE.sub(REDACTED, clean)
-
-
-_SHORTEST_SECRET = 8
+    return Redactor().text(text)
 
 
 def redact(value: Any) -> Any:
     """A copy of plain JSON data without secrets: values of secret names, and secret-looking parts of any text."""
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, Mapping):
-        return {key: _member(str(key), item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [redact(item) for item in value]
-    return value
+    return Redactor().value(value)
 
 
-def _member(name: str, item: object) -> object:
-    return REDACTED if item and is_secret_name(name) and isinstance(item, str) else redact(item)
+class Redactor:
+    """Takes secrets out as `redact` and `redact_text` do, and keeps `count`: how many it took out so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def text(self, text: str) -> str:
+        """`text` without what looks like a secret."""
+        if len(text) < _SHORTEST_SECRET:
+            return text
+        clean, found = _redacted_again(text) if len(text) <= _REMEMBERED else _redacted(text)
+        self.count += found
+        return clean
+
+    def value(self, value: Any) -> Any:
+        """A copy of plain JSON data without secrets, keys included; tuples and other sequences become lists."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self._key(key): self._member(str(key), item) for key, item in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+            return [self.value(item) for item in value]
+        return value
+
+    def _key(self, key: object) -> object:
+        return self.text(key) if isinstance(key, str) else key
+
+    def _member(self, name: str, item: object) -> object:
+        return self._blanked(item) if is_secret_name(name) else self.value(item)
+
+    def _blanked(self, item: object) -> object:
+        if isinstance(item, Mapping):
+            return {self._key(key): self._blanked(part) for key, part in item.items()}
+        if isinstance(item, Sequence) and not isinstance(item, str | bytes | bytearray):
+            return [self._blanked(part) for part in item]
+        if not item or isinstance(item, bool) or item == REDACTED:
+            return item
+        self.count += 1
+        return REDACTED
+
+
+_SHORTEST_SECRET, _REMEMBERED = 8, 512
+
+
+def _redacted(text: str) -> tuple[str, int]:
+    found = 0
+
+    def hidden(match: re.Match[str]) -> str:
+        nonlocal found
+        if REDACTED in match.group():
+            return match.group()
+        found += 1
+        quote = match.groupdict().get("quote")
+        return REDACTED if match.lastindex is None else f"{match.group(1)}{quote or ''}{REDACTED}{quote or ''}"
+
+    def cleaned(match: re.Match[str]) -> str:
+        nonlocal found
+        url = _clean_url(match.group())
+        found += url != match.group()
+        return url
+
+    clean = _URL.sub(cleaned, text) if "://" in text and ("@" in text or "?" in text) else text
+    folded = clean.lower()
+    if any(word in folded for word in _NAME_PARTS):
+        clean = _ASSIGNED.sub(hidden, _NAMED.sub(hidden, clean))
+    if any(part in folded for part in _VALUE_PARTS):
+        clean = _SECRET_VALUE.sub(hidden, clean)
+    return clean, found
+
+
+# One of these stands in whatever the patterns can match; the patterns themselves are slow.
+_NAME_PARTS = ("key", "secret", "token", "passw", "passphrase", "credential", "authorization", "service", "jwt")
+_VALUE_PARTS = (
+    *("sk-", "pk-", "rk-", "_live_", "_test_", "hf_", "r8_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    *("glpat-", "sbp_", "sb_secret_", "sb_publishable_", "akia", "asia", "aiza", "xox", "eyj", "bearer "),
+)
+
+
+# The same names, addresses and prompts come again and again in a log.
+_redacted_again = lru_cache(maxsize=4096)(_redacted)
 
 
 def _clean_url(url: str) -> str:

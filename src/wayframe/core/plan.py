@@ -15,6 +15,7 @@ from wayframe.core.findings import Finding
 from wayframe.core.recipe import BY_BOUNDARY, Recipe, lora_files
 from wayframe.core.resolve import Resolved
 from wayframe.core.schedule import phase_of_step, sigmas, thresholds, timesteps
+from wayframe.core.spec import Fit
 
 PLAN_SCHEMA = "wayframe.plan/1"
 TRAIN_TIMESTEPS = 1000
@@ -108,7 +109,7 @@ class Plan:
     engine_identity: str
     model: str | None
     kind: str | None
-    fit: str
+    fit: Fit
     matte: str
     profile: str
     curve: str

@@ -14,7 +14,7 @@ from wayframe.core.catalogue import Catalogue, Model, Preset
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, fitted_size, lay_out_batch, lay_out_timeline
 from wayframe.core.recipe import Layer, Origins, Recipe, make_recipe, segment_view
-from wayframe.core.spec import TravelSpec
+from wayframe.core.spec import Fit, TravelSpec
 from wayframe.errors import SpecError
 
 _T = TypeVar("_T")
@@ -58,7 +58,7 @@ class Resolved:
     chaining: str
     fps: int | str
     resolution: tuple[int, int]
-    fit: str
+    fit: Fit
     matte: str
     profile: str
     curve: str

@@ -27,6 +27,7 @@ from wayframe.errors import SpecError
 
 Expert = Literal["high", "low", "only"]
 LoraTarget = Literal["high", "low", "any"]
+Fit = Literal["cover", "contain", "stretch"]
 PHASE_MARK = ";"
 MAX_FPS, MAX_SEED, MAX_SIDE, MAX_FRAME = 240, 2**63 - 1, 16384, 10**7
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
@@ -193,7 +194,7 @@ class TravelSpec(_Recipe):
     chaining: Literal["independent", "chained"] | None = None
     overlap: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], ...] | None = None
     resolution: str | None = Field(None, description="WIDTHxHEIGHT")
-    fit: Literal["cover", "contain", "stretch"] | None = None
+    fit: Fit | None = None
     matte: str | None = Field(None, description="#rrggbb behind transparent pixels and beside `contain`")
     fps: int | str | None = Field(None, description="frames a second: 16 or 24000/1001")
     seed: int | None = Field(None, ge=0, le=MAX_SEED)

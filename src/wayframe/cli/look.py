@@ -1,0 +1,171 @@
+"""Commands that look and change nothing: plan, lint, show, runs, schema."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wayframe.cli.options import HomeOption, JsonOption, Sources, spec_flags
+
+if TYPE_CHECKING:
+    from wayframe.workflow.trip import Trip
+
+
+class Level(StrEnum):
+    """The levels of a record."""
+
+    REQUESTED = "requested"
+    RESOLVED = "resolved"
+    PLANNED = "planned"
+    APPLIED = "applied"
+    OUTCOME = "outcome"
+    ENVIRONMENT = "environment"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (plan, lint, show, runs, schema):
+        app.command()(command)
+
+
+@spec_flags
+def plan(
+    *,
+    words: dict[str, Any],
+    sources: Sources,
+    json: JsonOption = False,
+    origins: Annotated[bool, typer.Option("--origins", help="Show where each value comes from.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Show every step that a run would do; touches no model."""
+    trip = _trip(sources, words=words, home=home)
+    if json:
+        planned = trip.planned()
+        _print_json({**planned, "origins": trip.resolved["origins"]} if origins and trip.resolved else planned)
+        return
+    from wayframe.cli import views
+
+    views.print_plan(trip.plan)
+    if origins and trip.resolved:
+        views.print_origins(trip.resolved["origins"], trip.resolved["values"])
+
+
+@spec_flags
+def lint(
+    *,
+    words: dict[str, Any],
+    sources: Sources,
+    json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when there is a warning or worse.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Say what is allowed, but probably not meant."""
+    from wayframe.core.documents import findings_json
+    from wayframe.core.findings import Severity
+
+    trip = _trip(sources, words=words, home=home)
+    found = trip.plan.findings
+    if json:
+        _print_json(findings_json(found))
+    else:
+        from wayframe.cli import views
+
+        views.print_findings(found)
+        typer.echo(f"{len(found)} finding{'' if len(found) == 1 else 's'}")
+    if strict and any(item.severity is not Severity.INFO for item in found):
+        raise typer.Exit(1)
+
+
+def show(
+    what: Annotated[
+        str, typer.Argument(help="A run's id (or its beginning, or `last`), its folder, or a video of ours.")
+    ],
+    level: Annotated[Level | None, typer.Option("--level", help="Print one level as JSON.", show_default=False)] = None,
+    json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show a run, or what a video carries."""
+    record = _record(what, home=home)
+    if level is not None:
+        name = {"requested": "spec", "planned": "plan"}.get(level.value, level.value)
+        if level.value not in record and name not in record:
+            raise typer.BadParameter(f"a video carries requested, resolved and planned, not {level.value}")
+        _print_json(record.get(level.value, record.get(name)))
+        return
+    if json:
+        _print_json(record)
+        return
+    from wayframe.cli import views
+    from wayframe.core.documents import parse_plan
+
+    if "run_id" in record:
+        views.print_record(record)
+    views.print_plan(parse_plan(record.get("planned") or record["plan"]))
+
+
+def runs(
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
+    home: HomeOption = None,
+) -> None:
+    """List the runs of the home folder, newest first."""
+    from itertools import islice
+
+    from wayframe.store.home import open_home
+    from wayframe.store.runs import list_runs
+
+    place = open_home(home)
+    records = [folder.read() for folder in islice(list_runs(place), limit)]
+    if json:
+        _print_json(records)
+    elif records:
+        from wayframe.cli import views
+
+        views.print_runs(records)
+    else:
+        typer.echo(f"no runs yet in {place.runs}; try: wayframe demo")
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here.", show_default=False)] = None,
+) -> None:
+    """Print the JSON schema of specs, for editors."""
+    from wayframe.core.spec import spec_schema
+
+    if out is None:
+        _print_json(spec_schema())
+        return
+    import json
+
+    from wayframe.files import write_atomic
+
+    write_atomic(out, json.dumps(spec_schema(), indent=2) + "\n")
+    typer.echo(f"{out}: put `# yaml-language-server: $schema={out}` on the first line of a spec")
+
+
+def _trip(sources: list[Path], *, words: dict[str, Any], home: Path | None) -> Trip:
+    from wayframe.store.home import open_home
+    from wayframe.workflow import sources as read
+
+    return read.trip_of_spec(read.spec_source(sources, words=words), home=open_home(home))
+
+
+def _record(what: str, *, home: Path | None) -> dict[str, Any]:
+    from wayframe.store.home import open_home
+    from wayframe.store.runs import find_run
+    from wayframe.workflow.sources import capsule_of
+
+    if Path(what).suffix.lower() == ".mp4":
+        return capsule_of(Path(what))
+    return find_run(open_home(home), what).read()
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    from wayframe.files import redact
+
+    typer.echo(json.dumps(redact(data), indent=2, ensure_ascii=False))

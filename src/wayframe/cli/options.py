@@ -1,0 +1,79 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Where runs and artifacts live.", envvar="WAYFRAME_HOME", show_default=False),
+]
+PANEL = "In place of the spec's own words"
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Sources = Annotated[
+    list[Path], typer.Argument(help="A spec (.yaml, .toml, .json), or two or more pictures.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flag:
+    """A flag that takes the place of a spec's own word."""
+
+    word: str
+    kind: type
+    help: str
+
+
+FLAGS: dict[str, _Flag] = {
+    "frames": _Flag(word="segment_frames", kind=int, help="Frames of each segment."),
+    "prompt": _Flag(word="prompt", kind=str, help="What happens."),
+    "engine": _Flag(word="engine", kind=str, help="What renders: preview, null, ..."),
+    "model": _Flag(word="model", kind=str, help="A model of the catalogue."),
+    "preset": _Flag(word="preset", kind=str, help="A preset of the catalogue."),
+    "seed": _Flag(word="seed", kind=int, help="Seed of the noise."),
+    "steps": _Flag(word="steps", kind=int, help="Denoising steps."),
+    "fps": _Flag(word="fps", kind=str, help="Frames a second: 16 or 24000/1001."),
+    "resolution": _Flag(word="resolution", kind=str, help="WIDTHxHEIGHT."),
+    "overlap": _Flag(word="overlap", kind=int, help="Frames that neighbours share."),
+    "chaining": _Flag(word="chaining", kind=str, help="independent or chained."),
+    "motion": _Flag(word="amount_of_motion", kind=float, help="Camera motion, 0 to 1."),
+}
+
+
+def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flags of `FLAGS`; it gets those that were used as `words`, named as in a spec."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(command).parameters.items()
+        if name != "words"
+    ]
+    flags = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                flag.kind | None, typer.Option(f"--{name}", help=flag.help, show_default=False, rich_help_panel=PANEL)
+            ],
+        )
+        for name, flag in FLAGS.items()
+    ]
+
+    @wraps(command)
+    def with_words(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in FLAGS}
+        words = {FLAGS[name].word: value for name, value in given.items() if value is not None}
+        command(words=words, **arguments)
+
+    parameters = [*own, *flags]
+    setattr(with_words, "__signature__", Signature(parameters))
+    with_words.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_words

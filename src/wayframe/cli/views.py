@@ -1,0 +1,209 @@
+"""Plans, findings, records and lists of runs as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from wayframe.core.findings import Finding, Severity
+from wayframe.core.plan import Plan, SegmentPlan
+
+if TYPE_CHECKING:
+    from wayframe.workflow.run import RunResult
+
+STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+SHORT_KEY = 12
+PROMPT_SHOWN = 48
+STATUS_STYLES = {"completed": "green", "failed": "red", "running": "cyan"}
+
+
+def out() -> Console:
+    """The console for results."""
+    return Console(highlight=False)
+
+
+def print_plan(plan: Plan) -> None:
+    """A plan: its head, its segments, and the steps of each distinct recipe."""
+    console = out()
+    seconds = float(plan.frames / plan.rate)
+    denoised = f", {plan.forwards} forwards" if plan.forwards else ""
+    console.print(
+        f"[bold]{plan.resolution}[/] at {plan.fps} fps, [bold]{plan.frames} frames[/] ({seconds:.2f} s), "
+        f"{len(plan.segments)} segment{'s' if len(plan.segments) > 1 else ''}{denoised}"
+    )
+    console.print(f"mode {plan.mode}, {plan.chaining}, engine {plan.engine}, model {plan.model or 'none'}\n")
+    console.print(_segments(plan))
+    for steps, group in groupby(plan.segments, key=lambda segment: segment.steps):
+        if steps:
+            console.print(_steps(list(group)))
+    print_findings(plan.findings)
+
+
+def _segments(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("segment", "frames", "from", "to", "overlap", "seed"):
+        table.add_column(name, justify="right")
+    table.add_column("prompt")
+    table.add_column("key", style="dim")
+    for segment in plan.segments:
+        table.add_row(
+            str(segment.index),
+            str(segment.frames),
+            str(segment.start),
+            str(segment.end - 1),
+            str(segment.overlap_before),
+            str(segment.seed),
+            escape(_short(segment.prompt)),
+            segment.key[:SHORT_KEY],
+        )
+    return table
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= PROMPT_SHOWN else text[: PROMPT_SHOWN - 1] + "…"
+
+
+def _steps(group: Sequence[SegmentPlan]) -> Table:
+    first, last = group[0], group[-1]
+    name = f"segment {first.index}" if first is last else f"segments {first.index} to {last.index}"
+    table = Table(
+        box=None, pad_edge=False, header_style="dim", title=f"\n{name}", title_justify="left", title_style="bold"
+    )
+    for column in ("step", "timestep", "phase", "expert", "guidance", *first.steps[0].loras, "forwards"):
+        table.add_column(column, justify="right")
+    for step in first.steps:
+        table.add_row(
+            str(step.index),
+            f"{step.timestep:.1f}",
+            str(step.phase),
+            step.expert,
+            f"{step.guidance:g}",
+            *(f"{weight:g}" for weight in step.loras.values()),
+            str(step.forwards),
+        )
+    return table
+
+
+def print_origins(origins: Mapping[str, str], values: Mapping[str, Any]) -> None:
+    """Every value with where it comes from."""
+    table = Table(
+        box=None, pad_edge=False, header_style="dim", title="\norigins", title_justify="left", title_style="bold"
+    )
+    for name in ("field", "value", "origin"):
+        table.add_column(name)
+    for path, origin in origins.items():
+        table.add_row(path, escape(_short(_value(path, values))), origin, style="dim" if origin == "default" else "")
+    out().print(table)
+
+
+def _value(path: str, values: Mapping[str, Any]) -> str:
+    """The value at an origin's path; a recipe that all segments share is shown from the first one."""
+    found = _at(path, values)
+    return str(found if found is not None else _at(f"segments[0].{path}", values) or "")
+
+
+def _at(path: str, values: Any) -> Any:
+    for part in path.replace("]", "").replace("[", ".").split("."):
+        if isinstance(values, Mapping):
+            values = values.get(part)
+        elif isinstance(values, list) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        else:
+            return None
+    return values
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Findings, gravest first, with what to do."""
+    console = out()
+    shown = list(findings)
+    if shown:
+        console.print()
+    for item in shown:
+        line = Text(f"{item.severity.value:<8} ", style=STYLES[item.severity])
+        line.append(f"{item.message}", style="default")
+        line.append(f"  [{item.code} at {item.where}]", style="dim")
+        console.print(line, soft_wrap=True)
+        console.print(Text(f"         {item.action}", style="dim"), soft_wrap=True)
+
+
+def print_result(result: RunResult) -> None:
+    """Where the video is, what it is made of, and what to look at."""
+    console = out()
+    record = result.record
+    outcome, planned = record["outcome"], record["planned"]
+    reused = sum(segment["reused"] for segment in record["applied"]["segments"])
+    spent = outcome["seconds"]
+    console.print(Text(f"{result.video}", style="bold"), soft_wrap=True)
+    console.print(
+        f"{outcome['frames']} frames {planned['resolution']} at {planned['fps']} fps, "
+        f"{outcome['stitch']['copied']} copied and {outcome['stitch']['encoded']} encoded by the stitch, "
+        f"{reused} of {len(planned['segments'])} segments found, {spent['render']:.1f} s + {spent['stitch']:.1f} s"
+    )
+    console.print(Text(f"contact sheet {result.folder.sheet}", style="dim"), soft_wrap=True)
+    console.print(Text(f"record        {result.folder.path / 'run.json'}", style="dim"), soft_wrap=True)
+    grave = [item for item in record["findings"] if item["severity"] != Severity.INFO]
+    for item in grave:
+        console.print(
+            Text(f"{item['severity']}: {item['message']} ({item['code']})", style=STYLES[Severity(item["severity"])]),
+            soft_wrap=True,
+        )
+    console.print(f"next: wayframe show {result.folder.run_id}")
+
+
+def print_runs(records: Sequence[Mapping[str, Any]]) -> None:
+    """A list of runs, one a line."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "status", "segments", "frames", "engine", "model", "prompt"):
+        table.add_column(name, no_wrap=name == "run")
+    for record in records:
+        planned = record["planned"]
+        table.add_row(
+            record["run_id"],
+            Text(record["status"], style=STATUS_STYLES.get(record["status"], "yellow")),
+            str(len(planned["segments"])),
+            str(planned["frames"]),
+            planned["engine"],
+            planned["model"] or "",
+            escape(_short(next((s["prompt"] for s in planned["segments"] if s["prompt"]), ""))),
+        )
+    out().print(table)
+
+
+def print_record(record: Mapping[str, Any]) -> None:
+    """A run: status, tasks, outcome; its plan is shown by `print_plan`."""
+    console = out()
+    style = STATUS_STYLES.get(record["status"], "yellow")
+    console.print(
+        f"run [bold]{record['run_id']}[/] [{style}]{record['status']}[/], {record['created']}", soft_wrap=True
+    )
+    if record["error"]:
+        console.print(Text(f"error: {record['error']}", style="red"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("task", "state", "what", "applied"):
+        table.add_column(name, no_wrap=name == "task")
+    for task in record["tasks"]:
+        what = task["kind"] if task["segment"] is None else f"{task['kind']} {task['segment']}"
+        table.add_row(task["id"], task["state"], what, _applied(record, task))
+    console.print(table)
+    outcome = record["outcome"]
+    if "digest" in outcome:
+        stitch = outcome["stitch"]
+        console.print(
+            f"{outcome['video']}: {outcome['frames']} frames, {outcome['bytes']} bytes, "
+            f"{stitch['copied']} copied, {stitch['encoded']} encoded, digest {outcome['digest'][:SHORT_KEY]}"
+        )
+
+
+def _applied(record: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    if task["segment"] is None:
+        return ""
+    entry = record["applied"]["segments"][task["segment"]]
+    steps = "no steps" if entry["steps"] is None else f"{len(entry['steps'])} steps"
+    return f"{steps}, found" if entry["reused"] else steps

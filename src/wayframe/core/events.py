@@ -1,0 +1,137 @@
+"""What happens during a run, as data: one stream feeds the terminal, the record, events.jsonl and debug.log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from wayframe.core.findings import Finding
+
+
+class TaskState(StrEnum):
+    """States of the orchestrator, of a segment and of the stitch."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({TaskState.COMPLETE, TaskState.FAILED, TaskState.CANCELLED})
+
+
+class TaskKind(StrEnum):
+    """What a task does."""
+
+    ORCHESTRATOR = "orchestrator"
+    SEGMENT = "segment"
+    STITCH = "stitch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run begins, or goes on (`continued`) after an interruption."""
+
+    run_id: str
+    engine: str
+    segments: int
+    frames: int
+    continued: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChanged:
+    """A task enters a state; `segment` is set for segments, `error` for failures."""
+
+    task: str
+    kind: TaskKind
+    state: TaskState
+    segment: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReused:
+    """A segment's artifact was there already."""
+
+    task: str
+    segment: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepApplied:
+    """The engine applied a denoising step, as read back from the model."""
+
+    task: str
+    segment: int
+    step: int
+    timestep: float
+    expert: str
+    guidance: float
+    loras: Mapping[str, float]
+    forwards: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRendered:
+    """`done` of `frames` frames of a segment are encoded. Not written to the logs: it only moves bars."""
+
+    segment: int
+    done: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPublished:
+    """A segment's artifact is in the store."""
+
+    task: str
+    segment: int
+    key: str
+    frames: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StitchProgress:
+    """`done` of `frames` frames are joined. Not written to the logs."""
+
+    done: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingMade:
+    """A rule made a finding."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """A run ended; `video` is the final file's name when it completed, `outcome` what the record says of it."""
+
+    run_id: str
+    state: TaskState
+    video: str | None = None
+    error: str | None = None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+
+
+RunEvent: TypeAlias = (
+    RunStarted
+    | TaskChanged
+    | SegmentReused
+    | StepApplied
+    | FrameRendered
+    | SegmentPublished
+    | StitchProgress
+    | FindingMade
+    | RunFinished
+)
+TRANSIENT = (FrameRendered, StitchProgress)
+"""Events that only move a progress bar."""

@@ -1,0 +1,54 @@
+"""Digests of files, remembered by size and time of change, so that large files are read once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wayframe.errors import SpecError
+from wayframe.files import sha256_file, write_atomic
+from wayframe.store.home import Home
+
+
+class DigestCache:
+    """sha256 of local files."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.root / "digests.json"
+        self._entries: dict[str, list[object]] = _read(self._file)
+
+    def sha256(self, path: Path) -> str:
+        """The digest of a file as 64 hex digits; an OSError passes through."""
+        status = path.stat()
+        stamp: list[object] = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = self._entries.get(str(path.absolute()))
+        if known is not None and known[:3] == stamp and isinstance(known[3], str):
+            return known[3]
+        digest = sha256_file(path)
+        if path.stat().st_mtime_ns == status.st_mtime_ns:
+            self._entries[str(path.absolute())] = [*stamp, digest]
+            write_atomic(self._file, json.dumps(self._entries, indent=0))
+        return digest
+
+    def lora(self, file: str, *, base: Path) -> str:
+        """The digest of a LoRA: ``sha256:...`` of a local file (relative to `base`), ``url:...`` of a remote one.
+
+        Raises `SpecError` when a local file is not there or is not a .safetensors file.
+        """
+        if "://" in file:
+            return f"url:{file.split('?')[0]}"
+        path = base / file
+        if path.suffix != ".safetensors":
+            raise SpecError("loras", "is not a .safetensors file", file)
+        try:
+            return f"sha256:{self.sha256(path)}"
+        except OSError as error:
+            raise SpecError("loras", f"cannot be read: {error.strerror}", file) from error
+
+
+def _read(file: Path) -> dict[str, list[object]]:
+    try:
+        data = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

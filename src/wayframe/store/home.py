@@ -1,0 +1,56 @@
+"""The home folder: where runs, artifacts, models and presets of a user live."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from wayframe.errors import StoreError
+
+HOME_VARIABLE = "WAYFRAME_HOME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Paths below the home folder."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run, named by its id."""
+        return self.root / "runs"
+
+    @property
+    def artifacts(self) -> Path:
+        """Rendered segments, named by their content key."""
+        return self.root / "artifacts"
+
+    @property
+    def models(self) -> Path:
+        """The user's own model files (TOML)."""
+        return self.root / "models"
+
+    @property
+    def presets(self) -> Path:
+        """The user's own preset files (TOML)."""
+        return self.root / "presets"
+
+
+def open_home(chosen: Path | None = None) -> Home:
+    """The home folder: `chosen`, else ``$WAYFRAME_HOME``, else the platform's user data folder; made when missing.
+
+    Raises `StoreError` when it cannot be made or written.
+    """
+    named = chosen or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
+    root = (named or Path(platformdirs.user_data_dir("wayframe", appauthor=False))).expanduser().absolute()
+    home = Home(root=root)
+    try:
+        for folder in (home.runs, home.artifacts):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"home folder {root} cannot be used: {error.strerror}; choose another with --home") from error
+    return home

@@ -1,0 +1,64 @@
+"""Segment jobs, made when the engine asks for them, so that memory does not grow with the trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import overload
+
+from wayframe.core.plan import Plan
+from wayframe.engines.base import Frame, SegmentJob
+from wayframe.media.images import fit_image, load_image
+
+KEPT_PICTURES = 3
+
+
+class Keyframes:
+    """The keyframes of a plan at output size; a few are kept, the others are loaded again when needed."""
+
+    def __init__(self, plan: Plan, images: Sequence[Path]) -> None:
+        self._plan, self._images = plan, images
+        self._load = lru_cache(maxsize=KEPT_PICTURES)(self._fitted)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Keyframe `index`: (height, width, 3) RGB."""
+        return self._load(index)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def _fitted(self, index: int) -> Frame:
+        width, height = self._plan.size
+        loaded = load_image(self._images[index], matte=self._plan.matte)
+        return fit_image(loaded.pixels, width=width, height=height, fit=self._plan.fit, matte=self._plan.matte)
+
+
+class JobBatch(Sequence[SegmentJob]):
+    """The jobs of some segments of a plan, each made on demand; `given`: what a chained segment starts from."""
+
+    def __init__(
+        self, plan: Plan, keyframes: Keyframes, *, segments: Sequence[int], given: tuple[Frame, ...] = ()
+    ) -> None:
+        self._plan, self._keyframes, self._segments, self._given = plan, keyframes, tuple(segments), given
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    @overload
+    def __getitem__(self, index: int) -> SegmentJob: ...
+    @overload
+    def __getitem__(self, index: slice) -> JobBatch: ...
+    def __getitem__(self, index: int | slice) -> SegmentJob | JobBatch:
+        if isinstance(index, slice):
+            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], given=self._given)
+        number = self._segments[index]
+        width, height = self._plan.size
+        return SegmentJob(
+            segment=self._plan.segments[number],
+            width=width,
+            height=height,
+            first=self._keyframes[number],
+            last=self._keyframes[number + 1] if number + 1 < len(self._keyframes) else None,
+            given=self._given,
+        )

@@ -1,0 +1,138 @@
+"""Where the events of a run go: its record, events.jsonl, debug.log, and whoever listens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from wayframe.core.events import (
+    ENDED,
+    TRANSIENT,
+    FindingMade,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    SegmentPublished,
+    SegmentReused,
+    StepApplied,
+    TaskChanged,
+    TaskKind,
+    TaskState,
+)
+from wayframe.files import redact, redact_text
+from wayframe.store.runs import DEBUG_LOG, EVENTS, RunFolder
+from wayframe.workflow.record import apply_event
+
+SECONDS_BETWEEN_RECORDS = 1.0
+_Line = tuple[str, str, str | None, str]
+
+
+class Journal:
+    """Writes each event down before the next one happens.
+
+    The record is replaced when a task starts or ends, but not more than once a second (what matters is in the artifacts
+    and in events.jsonl), and always at the start and the end of the run.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        record: dict[str, Any],
+        listen: Callable[[RunEvent], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self.record, self._listen = folder, record, listen
+        self._now, self._monotonic = now, monotonic
+        self._day: object = None
+        self._written = 0.0
+        self._files = ExitStack()
+        self._events: TextIO
+        self._log: TextIO
+
+    def __enter__(self) -> Self:
+        self._events = self._files.enter_context((self._folder.path / EVENTS).open("a", encoding="utf-8"))
+        self._log = self._files.enter_context((self._folder.path / DEBUG_LOG).open("a", encoding="utf-8"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def emit(self, event: RunEvent) -> None:
+        """Enter an event everywhere; a progress event only goes to the listener."""
+        if not isinstance(event, TRANSIENT):
+            moment = self._now()
+            stamp = moment.isoformat(timespec="milliseconds")
+            apply_event(self.record, event, time=stamp)
+            line = {"time": stamp, "event": type(event).__name__, **asdict(event)}
+            self._events.write(json.dumps(redact(line), ensure_ascii=False) + "\n")
+            self._events.flush()
+            self._write_log(event, moment)
+            self._write_record(event)
+        self._listen(event)
+
+    def _write_record(self, event: RunEvent) -> None:
+        final = isinstance(event, RunStarted | RunFinished)
+        due = isinstance(event, TaskChanged) and self._monotonic() - self._written >= SECONDS_BETWEEN_RECORDS
+        if final or due:
+            self._folder.write(self.record)
+            self._written = self._monotonic()
+
+    def _write_log(self, event: RunEvent, moment: datetime) -> None:
+        if moment.date() != self._day:
+            self._day = moment.date()
+            stamp = moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+            self._log.write(f"[DEBUG {stamp}] wayframe run {self._folder.run_id}\n")
+        level, component, task, message = _described(event)
+        about = f"[Task {task}] " if task else ""
+        text = redact_text(message).replace("\n", "\n    ")
+        self._log.write(f"[{moment:%H:%M:%S}] {level} {component} {about}{text}\n")
+        self._log.flush()
+
+
+def _described(event: RunEvent) -> _Line:
+    if isinstance(event, TaskChanged):
+        return _task_line(event)
+    if isinstance(event, StepApplied):
+        loras = ", ".join(f"{name} {weight:g}" for name, weight in event.loras.items()) or "no LoRA"
+        what = f"step {event.step}: timestep {event.timestep:.1f}, {event.expert}, guidance {event.guidance:g}, {loras}"
+        return "DEBUG", "ENGINE", event.task, f"segment {event.segment}, {what}"
+    if isinstance(event, SegmentReused):
+        return "INFO", "STORE", event.task, f"segment {event.segment} was rendered before: {event.key}"
+    if isinstance(event, SegmentPublished):
+        return "INFO", "STORE", event.task, f"segment {event.segment} published: {event.frames} frames, {event.key}"
+    if isinstance(event, FindingMade):
+        found = event.finding
+        return "WARNING", "LINT", None, f"{found.code} at {found.where}: {found.message}"
+    return _run_line(event)
+
+
+def _task_line(event: TaskChanged) -> _Line:
+    name = event.kind.value if event.segment is None else f"{event.kind.value} {event.segment}"
+    level = "ERROR" if event.state is TaskState.FAILED else "INFO"
+    component = {TaskKind.STITCH: "STITCH", TaskKind.SEGMENT: "SEGMENT"}.get(event.kind, "RUN")
+    return level, component, event.task, f"{name} {event.state.value}" + (f": {event.error}" if event.error else "")
+
+
+def _run_line(event: RunEvent) -> _Line:
+    if isinstance(event, RunStarted):
+        what = f"{event.segments} segments, {event.frames} frames, engine {event.engine}"
+        return "INFO", "RUN", None, f"run {event.run_id} {'continued' if event.continued else 'started'}: {what}"
+    if isinstance(event, RunFinished):
+        level = "INFO" if event.state in ENDED - {TaskState.FAILED} else "ERROR"
+        return (
+            level,
+            "RUN",
+            None,
+            f"run {event.run_id} {event.state.value}" + (f": {event.error}" if event.error else ""),
+        )
+    return "DEBUG", "RUN", None, type(event).__name__

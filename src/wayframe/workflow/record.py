@@ -1,0 +1,134 @@
+"""The record of a run, as it grows from events."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from uuid import uuid4
+
+from wayframe.core.digest import content_digest
+from wayframe.core.documents import findings_json
+from wayframe.core.events import (
+    FindingMade,
+    RunEvent,
+    RunFinished,
+    SegmentPublished,
+    SegmentReused,
+    StepApplied,
+    TaskChanged,
+    TaskKind,
+    TaskState,
+)
+from wayframe.core.plan import Plan
+from wayframe.store.runs import RECORD_SCHEMA, RUNNING
+from wayframe.workflow.trip import Trip
+
+COMPONENTS = ("wayframe", "av", "numpy", "opencv-python-headless", "pillow", "pydantic")
+STATUS = {TaskState.COMPLETE: "completed", TaskState.FAILED: "failed", TaskState.CANCELLED: "cancelled"}
+
+
+def plan_digest(plan: Mapping[str, Any]) -> str:
+    """What makes two plans the same work: everything but their findings."""
+    return content_digest({name: value for name, value in plan.items() if name != "findings"})
+
+
+def new_record(trip: Trip, *, run_id: str, created: str) -> dict[str, Any]:
+    """The record of a run that has not begun; all its tasks are queued."""
+    planned = trip.planned()
+    return {
+        "schema": RECORD_SCHEMA,
+        "run_id": run_id,
+        "status": RUNNING,
+        "created": created,
+        "finished": None,
+        "error": None,
+        "attempts": 0,
+        "plan_digest": plan_digest(planned),
+        "tasks": _tasks(trip.plan),
+        "findings": findings_json(trip.plan.findings),
+        "requested": trip.requested,
+        "resolved": trip.resolved,
+        "planned": planned,
+        "applied": {"segments": [{"index": s.index, "steps": None, "reused": False} for s in trip.plan.segments]},
+        "outcome": {"segments": [{"index": s.index, "key": s.key, "digest": None} for s in trip.plan.segments]},
+        "environment": environment(),
+    }
+
+
+def _tasks(plan: Plan) -> list[dict[str, Any]]:
+    segments = [(TaskKind.SEGMENT, segment.index) for segment in plan.segments]
+    return [
+        {
+            "id": str(uuid4()),
+            "kind": kind.value,
+            "segment": index,
+            "state": TaskState.QUEUED.value,
+            "started": None,
+            "finished": None,
+            "error": None,
+        }
+        for kind, index in [(TaskKind.ORCHESTRATOR, None), *segments, (TaskKind.STITCH, None)]
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """Versions of what decides the result, and the device."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "device": "cpu",
+        "versions": {name: _version(name) for name in COMPONENTS},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
+    """Enter an event into the record; `time` is its UTC time (ISO 8601)."""
+    if isinstance(event, TaskChanged):
+        _task_changed(record, event, time=time)
+    elif isinstance(event, StepApplied):
+        _step_applied(record, event)
+    elif isinstance(event, SegmentPublished):
+        record["outcome"]["segments"][event.segment].update(digest=event.digest, frames=event.frames)
+    elif isinstance(event, SegmentReused):
+        record["applied"]["segments"][event.segment]["reused"] = True
+    elif isinstance(event, FindingMade):
+        record["findings"] += findings_json((event.finding,))
+    elif isinstance(event, RunFinished):
+        record.update(status=STATUS[event.state], finished=time, error=event.error)
+        record["outcome"].update(event.outcome)
+
+
+def _task_changed(record: dict[str, Any], event: TaskChanged, *, time: str) -> None:
+    task = next(task for task in record["tasks"] if task["id"] == event.task)
+    task.update(state=event.state.value, error=event.error)
+    if event.state is TaskState.RUNNING:
+        task.update(started=time, finished=None)
+        if event.kind is TaskKind.SEGMENT:
+            record["applied"]["segments"][event.segment]["steps"] = None
+    elif event.state is not TaskState.QUEUED:
+        task["finished"] = time
+
+
+def _step_applied(record: dict[str, Any], event: StepApplied) -> None:
+    segment = record["applied"]["segments"][event.segment]
+    segment["steps"] = [
+        *(segment["steps"] or []),
+        {
+            "index": event.step,
+            "timestep": event.timestep,
+            "expert": event.expert,
+            "guidance": event.guidance,
+            "loras": dict(event.loras),
+            "forwards": event.forwards,
+        },
+    ]

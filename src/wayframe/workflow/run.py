@@ -1,0 +1,233 @@
+"""One run of a trip in this process: a plain loop over its plan."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wayframe.core.capsule import CAPSULE_KEY, seal
+from wayframe.core.events import (
+    FindingMade,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StitchProgress,
+    TaskKind,
+    TaskState,
+)
+from wayframe.core.levels import applied_against_planned
+from wayframe.core.plan import Plan
+from wayframe.engines.registry import load_engine
+from wayframe.errors import CancelledError, StoreError, WayframeError
+from wayframe.files import atomic_path, redact, redact_text
+from wayframe.media.encode import PROFILES
+from wayframe.media.sheet import contact_sheet
+from wayframe.media.stitch import Join, StitchReport, stitch
+from wayframe.store.artifacts import Artifact, ArtifactStore
+from wayframe.store.home import Home
+from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, list_runs
+from wayframe.workflow.jobs import Keyframes
+from wayframe.workflow.journal import Journal
+from wayframe.workflow.record import new_record, plan_digest
+from wayframe.workflow.render import Renderer
+from wayframe.workflow.tasks import Tasks
+from wayframe.workflow.trip import Trip
+
+CONTINUED = (INCOMPLETE, "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run behaves: where a copy of the video goes, who listens, and what stops it."""
+
+    out: Path | None = None
+    force: bool = False
+    listen: Callable[[RunEvent], None] = lambda _event: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A completed run: its folder, its record, and the video (the copy, where one was asked for)."""
+
+    folder: RunFolder
+    record: Mapping[str, Any]
+    video: Path
+
+
+def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
+    """Render what is missing, stitch, and close the record.
+
+    A run of the same plan that was interrupted goes on under its own id. Raises the error that ended the run, after it
+    was entered into the record; finished segments stay in the store.
+    """
+    check_out(options.out, force=options.force)
+    store = ArtifactStore(home)
+    store.sweep()
+    with closing(load_engine(trip.plan.engine)) as engine:
+        folder, earlier = _claim(trip, home=home)
+        with folder.hold():
+            folder.clear_partial_files()
+            created = datetime.now(UTC).isoformat(timespec="milliseconds")
+            record = _renewed(earlier) if earlier else new_record(trip, run_id=folder.run_id, created=created)
+            record["attempts"] += 1
+            with Journal(folder, record=record, listen=options.listen) as journal:
+                work = _Run(trip=trip, folder=folder, tasks=Tasks(journal=journal), options=options, store=store)
+                work.execute(
+                    lambda: Renderer(
+                        plan=trip.plan,
+                        keyframes=Keyframes(trip.plan, trip.images),
+                        engine=engine,
+                        store=store,
+                        tasks=work.tasks,
+                        cancelled=options.cancelled,
+                    ).run(),
+                    denoises=engine.denoises,
+                    continued=earlier is not None,
+                )
+    return RunResult(folder=folder, record=record, video=options.out or folder.video)
+
+
+def check_out(out: Path | None, *, force: bool) -> None:
+    """Raise `StoreError` unless the final video may be written to `out`."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise StoreError(f"--out {out} is a folder; name a file in it")
+    if out.exists() and not force:
+        raise StoreError(f"--out {out} exists; use another name, or --force to replace it")
+
+
+def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]:
+    """The newest run of this plan when it was interrupted, else a new one."""
+    digest = plan_digest(trip.planned())
+    for folder in list_runs(home):
+        record = folder.read()
+        if record.get("plan_digest") == digest:
+            return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
+    return claim_run(home), None
+
+
+def _renewed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of an interrupted run, its tasks queued again."""
+    for task in record["tasks"]:
+        task.update(state=TaskState.QUEUED.value, error=None)
+    record["findings"] = record["planned"]["findings"]
+    return {**record, "status": "running", "finished": None, "error": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    trip: Trip
+    folder: RunFolder
+    tasks: Tasks
+    options: RunOptions
+    store: ArtifactStore
+
+    def execute(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool, continued: bool) -> None:
+        plan = self.trip.plan
+        self.tasks.emit(
+            RunStarted(
+                run_id=self.folder.run_id,
+                engine=plan.engine,
+                segments=len(plan.segments),
+                frames=plan.frames,
+                continued=continued,
+            )
+        )
+        self.tasks.change(TaskKind.ORCHESTRATOR, TaskState.RUNNING)
+        try:
+            outcome = self._work(render, denoises=denoises)
+        except BaseException as error:
+            self._ended(error)
+            raise
+        self.tasks.change(TaskKind.ORCHESTRATOR, TaskState.COMPLETE)
+        self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=TaskState.COMPLETE, video=VIDEO, outcome=outcome))
+
+    def _work(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool) -> dict[str, Any]:
+        begin = time.perf_counter()
+        artifacts = render()
+        rendered = time.perf_counter()
+        report = self._stitch(artifacts)
+        stitched = time.perf_counter()
+        if denoises:
+            self._hold_levels()
+        self._copy_out()
+        return {
+            "video": VIDEO,
+            "frames": report.frames,
+            "digest": report.digest,
+            "bytes": self.folder.video.stat().st_size,
+            "stitch": {"copied": report.copied, "encoded": report.encoded},
+            "seconds": {"render": round(rendered - begin, 3), "stitch": round(stitched - rendered, 3)},
+        }
+
+    def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
+        plan = self.trip.plan
+        self.tasks.change(TaskKind.STITCH, TaskState.RUNNING)
+        report = stitch(
+            [artifacts[segment.index].video for segment in plan.segments],
+            joins=joins(plan, artifacts),
+            target=self.folder.video,
+            profile=PROFILES[plan.profile],
+            curve=plan.curve,
+            metadata={CAPSULE_KEY: self._capsule()},
+            progress=lambda done: self.tasks.emit(StitchProgress(done=done, frames=plan.frames)),
+            cancelled=self.options.cancelled,
+        )
+        if report.frames != plan.frames:
+            raise StoreError(f"the stitch has {report.frames} frames, {plan.frames} were planned")
+        for found in report.findings:
+            self.tasks.emit(FindingMade(finding=found))
+        contact_sheet(
+            self.folder.video,
+            target=self.folder.sheet,
+            keyframes=[keyframe.at for keyframe in plan.keyframes],
+            joins=[segment.start for segment in plan.segments[1:]],
+        )
+        self.tasks.change(TaskKind.STITCH, TaskState.COMPLETE)
+        return report
+
+    def _capsule(self) -> str:
+        return seal(spec=redact(self.trip.requested), resolved=self.trip.resolved, plan=redact(self.trip.planned()))
+
+    def _hold_levels(self) -> None:
+        segments = self.tasks.journal.record["applied"]["segments"]
+        applied = {segment["index"]: segment["steps"] or () for segment in segments}
+        for found in applied_against_planned(self.trip.plan, applied):
+            self.tasks.emit(FindingMade(finding=found))
+
+    def _copy_out(self) -> None:
+        out = self.options.out
+        if out is None:
+            return
+        check_out(out, force=self.options.force)
+        try:
+            with atomic_path(out) as temporary:
+                shutil.copyfile(self.folder.video, temporary)
+        except OSError as error:
+            raise StoreError(f"--out {out} cannot be written ({error.strerror}); see {self.folder.video}") from error
+
+    def _ended(self, error: BaseException) -> None:
+        stopped = isinstance(error, CancelledError | KeyboardInterrupt)
+        state = TaskState.CANCELLED if stopped else TaskState.FAILED
+        known = isinstance(error, WayframeError | OSError)
+        text = None if stopped else redact_text(str(error) if known else f"{type(error).__name__}: {error}")
+        self.tasks.fail_running(state, text)
+        self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=state, error=text))
+
+
+def joins(plan: Plan, artifacts: Mapping[int, Artifact]) -> Sequence[Join]:
+    """How neighbours are joined: a blend where two different pictures overlap, else a cut."""
+    found = []
+    for segment in plan.segments[1:]:
+        altered = bool(artifacts[segment.index].facts.get("altered"))
+        blended = segment.overlap_before > 1 and (plan.chaining == "independent" or altered)
+        found.append(Join(overlap=segment.overlap_before, blend=blended))
+    return found

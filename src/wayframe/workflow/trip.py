@@ -1,0 +1,133 @@
+"""A trip ready to run: the plan, and where its keyframes are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wayframe.core.documents import plan_json, resolved_json
+from wayframe.core.findings import Finding
+from wayframe.core.lint import Lint, with_findings
+from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
+from wayframe.core.recipe import lora_files
+from wayframe.core.resolve import Resolved, resolve
+from wayframe.core.spec import TravelSpec, spec_json
+from wayframe.engines.registry import load_engine, names
+from wayframe.errors import ImageError, SpecError
+from wayframe.files import sha256_file
+from wayframe.media.images import ImageFacts, image_facts
+from wayframe.store.catalogue import load_catalogue
+from wayframe.store.digests import DigestCache
+from wayframe.store.home import Home
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """A plan with the files of its keyframes; `requested` and `resolved` as plain JSON, None where not known."""
+
+    plan: Plan
+    images: tuple[Path, ...]
+    requested: Mapping[str, Any] | None = None
+    resolved: Mapping[str, Any] | None = None
+
+    def with_findings(self, findings: Iterable[Finding]) -> Trip:
+        """The trip with further findings in its plan."""
+        return replace(self, plan=replace(self.plan, findings=(*self.plan.findings, *findings)))
+
+    def planned(self) -> dict[str, Any]:
+        """The plan as plain JSON."""
+        return plan_json(self.plan)
+
+
+def prepare(spec: TravelSpec, *, base: Path, home: Home) -> Trip:
+    """Plan a spec; pictures and LoRAs are looked for relative to `base`.
+
+    Reads the keyframes' heads and digests, no pixels and no model. Raises `InputError` for anything that is wrong.
+    """
+    images = tuple(_local(keyframe.image, base=base, index=index) for index, keyframe in enumerate(spec.keyframes))
+    facts = _facts(images)
+    catalogue = load_catalogue(home)
+    resolved = resolve(spec, catalogue=catalogue, first_size=(facts[0].width, facts[0].height))
+    engine = engine_facts(resolved.engine)
+    plan = make_plan(
+        resolved, keyframes=facts, lora_digests=_lora_digests(resolved, base=base, home=home), engine=engine
+    )
+    plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
+    return Trip(plan=plan, images=images, requested=spec_json(spec), resolved=resolved_json(resolved))
+
+
+def engine_facts(name: str) -> EngineFacts:
+    """What a plan needs of an engine; one that is not installed here can be planned for under its bare name."""
+    if name not in names():
+        return EngineFacts(name=name, identity=name, denoises=True)
+    engine = load_engine(name)
+    facts = EngineFacts(name=name, identity=engine.identity, denoises=engine.denoises)
+    engine.close()
+    return facts
+
+
+def prepare_plan(plan: Plan, *, folders: Sequence[Path], carried: Mapping[str, Any] | None = None) -> Trip:
+    """A plan from a file or a video; its keyframes are found by digest among the pictures in `folders`.
+
+    `carried` is what the video carried beside the plan. Raises `SpecError` that names the keyframes which are missing.
+    """
+    wanted = {keyframe.digest for keyframe in plan.keyframes}
+    found: dict[str, Path] = {}
+    for path in _pictures(folders):
+        if wanted <= found.keys():
+            break
+        found.setdefault(sha256_file(path), path)
+    missing = [str(keyframe.index) for keyframe in plan.keyframes if keyframe.digest not in found]
+    if missing:
+        places = ", ".join(str(folder) for folder in folders)
+        raise SpecError(
+            "keyframes",
+            f"no picture in {places} is keyframe {', '.join(missing)}",
+            fix="name its folder with --keyframes",
+        )
+    known = carried or {}
+    return Trip(
+        plan=plan,
+        images=tuple(found[keyframe.digest] for keyframe in plan.keyframes),
+        requested=known.get("spec"),
+        resolved=known.get("resolved"),
+    )
+
+
+def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise SpecError("keyframes", "is not a folder", str(folder))
+        yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _local(image: str, *, base: Path, index: int) -> Path:
+    if "://" in image:
+        raise SpecError(f"keyframes[{index}].image", "must be a local file", image, fix="download it first")
+    return base / image
+
+
+def _facts(images: Sequence[Path]) -> list[KeyframeFacts]:
+    known: dict[Path, ImageFacts] = {}
+    for index, path in enumerate(images):
+        if path not in known:
+            try:
+                known[path] = image_facts(path)
+            except ImageError as error:
+                field = f"keyframes[{index}].image ({error.field})"
+                raise ImageError(field, error.problem, error.value, fix=error.fix) from error
+    return [
+        KeyframeFacts(
+            digest=known[path].digest, width=known[path].width, height=known[path].height, animated=known[path].animated
+        )
+        for path in images
+    ]
+
+
+def _lora_digests(resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:
+    cache = DigestCache(home)
+    return {file: cache.lora(file, base=base) for file in lora_files([s.recipe for s in resolved.segments])}
