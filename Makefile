@@ -1,0 +1,52 @@
+# The set-up on a fresh machine: `make demo` or `make test`; all that is needed is python3 (3.11 or newer), pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WORKERS ?= auto
+
+.PHONY: demo test check bench constraints docs clean
+
+demo: $(VENV)/.base
+	@mkdir -p demo
+	$(BIN)/wayframe demo --out demo/travel.mp4 --force
+	@echo
+	@echo "The video is demo/travel.mp4. Next: your own pictures."
+	@echo "  $(BIN)/wayframe run a.jpg b.jpg c.jpg --frames 49 --out trip.mp4"
+	@echo "  $(BIN)/wayframe new PICTURES/ --out trip.yaml"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: $(VENV)/.test
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_shape.py
+
+bench: $(VENV)/.test
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# Pins for the tests, from the declared ranges; run it after a change of dependencies and commit the result.
+constraints: $(VENV)/.test
+	$(PIP) pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --output-file constraints.txt pyproject.toml
+
+docs: $(VENV)/.test
+	$(BIN)/python -m wayframe.cli.docs cli > docs/cli.md
+	$(BIN)/python -m wayframe.cli.docs findings > docs/findings.md
+
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint constraints.txt --editable ".[test,check]"
+	@touch $@ $(VENV)/.base
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
