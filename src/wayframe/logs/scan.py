@@ -1,0 +1,193 @@
+"""One fast pass over the bytes of a log: counts lines, follows the time, and decodes only lines that matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wayframe.logs.lines import Clock, clean
+from wayframe.logs.sources import Block, blocks
+
+MARKS = (
+    b"claimed task: {",
+    b"task_info: {",
+    b"queued via Edge Function",
+    b"created with actual DB ID:",
+    b"Task completed successfully",
+    b"update_task_status_supabase called:",
+    b"Edge function SUCCESS",
+    b"as Failed via Edge Function",
+    b"[FINAL_PARAMS]",
+    b"GENERATION =====",
+    b" executing generation ",
+    b"generation completed for",
+    b"generation failed for",
+    b"GenerationWorker-",
+    b"Starting travel orchestrator task",
+    b"QUANTIZATION ANALYSIS",
+    b"uantized_frame_overlap: [",
+    b"Quantized segment_frames: [",
+    b"Expected final length:",
+    b"]   - New ",
+    b"keeping original allocation",
+    b"phase_config parsed:",
+    b"timesteps for phase_config:",
+    b"[ORCHESTRATOR_PHASE_CONFIG]",
+    b"depends_on (",
+    b"create-task payload={",
+    b": Successfully enqueued",
+    b"[LIGHTNING_LORA]",
+    b"shutting down gracefully",
+    b" to Queued",
+    b" to queued",
+)
+"""What every line that can tell something about a run holds. Each is searched for by itself: at memory speed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What was counted so far, over all files."""
+
+    lines: int = 0
+    unread_lines: int = 0
+    """Lines that could not be read whole: no UTF-8, NULs, too long, cut off, a claim that does not parse."""
+    last_unread: tuple[str, int] = ("", 0)
+
+    def unread(self, *, file: str, line: int) -> None:
+        """Count a line that could not be read, once."""
+        if self.last_unread != (file, line):
+            self.unread_lines += 1
+            self.last_unread = (file, line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A line that holds one of the marks, cleaned."""
+
+    line: int
+    text: str
+    block: bytes
+    """The bytes around it; from `end` on, the lines in which the value of a multi-line record goes on."""
+    end: int
+    ended: bool
+    """False when the file stops in this line."""
+    sound: bool
+    """False when the line had bytes that are no text; it is counted as unread already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentLines:
+    """Lines of engine parameters that follow each other, all written the plain way: most of what matters in a log."""
+
+    line: int
+    time: str
+    pairs: tuple[tuple[str, str], ...]
+    """Key and value of each line."""
+    block: bytes
+    end: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Position:
+    line: int = 1
+    at: int = 0
+
+
+_SENT_LINES = re.compile(rb"(?:\[\d\d:\d\d:\d\d\] INFO GENERATION \[FINAL_PARAMS\] \w+: [^\n]*\n)+")
+_SENT_PAIR = re.compile(r"(?m)^\[(\d\d:\d\d:\d\d)\] INFO GENERATION \[FINAL_PARAMS\] (\w+): ([^\n]*)$", re.ASCII)
+_NOT_PLAIN = (b"\r", b"\x1b", b"\0", b"[DEBUG ", b"(Type: ", b": Successfully enqueued ")
+
+
+def candidates(path: Path, *, tally: Tally, clock: Clock) -> Iterator[Candidate | SentLines]:
+    """The lines of a file that may matter, in order; `clock` stands at each line's place when it is given out."""
+    line, first = 1, True
+    for block in blocks(path):
+        data = block.data
+        if first and data:
+            clock.begin(data, name=path.name)
+            first = False
+        broken = _unreadable(data, first_line=line)
+        tally.unread_lines += len(broken) + block.too_long
+        yield from _in_block(block, first_line=line, broken=broken, clock=clock)
+        ends = data.count(b"\n")
+        line += ends
+        tally.lines += ends + (not block.ended)
+
+
+def _in_block(
+    block: Block, *, first_line: int, broken: frozenset[int], clock: Clock
+) -> Iterator[Candidate | SentLines]:
+    data, here = block.data, _Position(line=first_line)
+    for at in _marked(data):
+        if at < here.at:
+            continue
+        start = data.rfind(b"\n", 0, at) + 1
+        here.line += data.count(b"\n", here.at, start)
+        clock.reach(data, end=start)
+        sent = _sent_lines(data, start, line=here.line)
+        if sent is not None:
+            yield sent
+            here.at, here.line = sent.end, here.line + len(sent.pairs)
+            continue
+        stop = data.find(b"\n", at)
+        end = stop if stop >= 0 else len(data)
+        yield Candidate(
+            line=here.line,
+            text=clean(data[start:end]),
+            block=data,
+            end=end + 1,
+            ended=block.ended or stop >= 0,
+            sound=here.line not in broken,
+        )
+        here.at, here.line = end + 1, here.line + 1
+    clock.leave(data)
+
+
+def _sent_lines(data: bytes, start: int, *, line: int) -> SentLines | None:
+    match = _SENT_LINES.match(data, start)
+    raw = match[0] if match else b""
+    if not raw or any(part in raw for part in _NOT_PLAIN) or raw.count(b"[FINAL_PARAMS]") > raw.count(b"\n"):
+        return None
+    try:
+        found = _SENT_PAIR.findall(raw.decode())
+    except UnicodeDecodeError:
+        return None
+    if len(found) != raw.count(b"\n") or len(_TIMES.findall(raw)) != len(found):
+        return None  # a second head in one of the lines
+    pairs = tuple((key, value) for _, key, value in found)
+    return SentLines(line=line, time=found[0][0], pairs=pairs, block=data, end=start + len(raw))
+
+
+_TIMES = re.compile(rb"\d\d:\d\d:\d\d[\],]")
+
+
+def _marked(data: bytes) -> Sequence[int]:
+    found: list[int] = []
+    for mark in MARKS:
+        at = data.find(mark)
+        while at >= 0:
+            found.append(at)
+            at = data.find(mark, at + len(mark))
+    found.sort()
+    return found
+
+
+def _unreadable(data: bytes, *, first_line: int) -> frozenset[int]:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        if b"\0" not in data:
+            return frozenset()
+    return frozenset(number for number, line in enumerate(data.split(b"\n"), first_line) if not _is_text(line))
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in line
