@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
-import av
-
 from wayframe.core.findings import Finding, finding
 from wayframe.core.media_rules import STITCH_REENCODED
 from wayframe.errors import MediaError
@@ -15,8 +13,9 @@ from wayframe.media.bitstream import parameter_sets
 from wayframe.media.blend import Curve
 from wayframe.media.encode import REORDER, Encoder, Profile, template
 from wayframe.media.index import VideoIndex, decode_yuv, packets
-from wayframe.media.mux import EncodedFrame, PacketWriter, VideoFacts, media_errors
+from wayframe.media.mux import EncodedFrame, PacketWriter, VideoFacts
 from wayframe.media.pixels import Yuv, yuv_to_video
+from wayframe.media.reading import media_errors, opened
 from wayframe.media.spans import Copy, Mix, Recode, Span
 
 
@@ -70,7 +69,7 @@ class Assembly:
     def _copy(self, span: Copy) -> Iterator[int]:
         self._end_encoder()
         piece, start = span.piece, self.frames
-        with media_errors(piece.path, "read"), av.open(str(piece.path)) as container:
+        with opened(piece.path, "read") as (container, _):
             for packet in packets(container, piece, start=span.start):
                 rank = piece.rank(packet.pts or 0) if packet.size else piece.frames
                 if not span.start <= rank < span.stop:

@@ -20,8 +20,9 @@ from av.video.frame import PictureType
 from wayframe.errors import MediaError
 from wayframe.files import atomic_path
 from wayframe.media.bitstream import to_length_prefixed
-from wayframe.media.mux import EncodedFrame, PacketWriter, VideoFacts, media_errors
+from wayframe.media.mux import EncodedFrame, PacketWriter, VideoFacts
 from wayframe.media.pixels import BT709, LIMITED, Frame, rgb_to_video
+from wayframe.media.reading import media_errors
 
 ENCODER_THREADS = 4
 """Part of what decides the packets, therefore never taken from the machine."""
@@ -30,7 +31,7 @@ REORDER = 2
 
 # stitchable: parameter sets don't depend on the content; closed GOPs: nothing refers over an IDR frame;
 # cpu-independent and fixed threads: no choice by machine; ref and bframes: every preset reorders alike.
-_X264 = (
+X264_SETTINGS = (
     "stitchable=1:open-gop=0:bframes=3:b-pyramid=normal:ref=4:weightp=2:8x8dct=1:cabac=1:keyint=250:min-keyint=1:"
     "force-cfr=1:nal-hrd=none:aud=0:repeat-headers=0:sliced-threads=0:lookahead-threads=1:cpu-independent=1:"
     f"threads={ENCODER_THREADS}:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off"
@@ -92,7 +93,7 @@ def _configure(context: VideoCodecContext, *, width: int, height: int, fps: Frac
         "crf": str(profile.crf),
         "preset": profile.preset,
         "forced-idr": "1",
-        "x264-params": _X264,
+        "x264-params": X264_SETTINGS,
     }
 
 

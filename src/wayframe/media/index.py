@@ -13,9 +13,9 @@ from typing import TypeVar
 import av
 
 from wayframe.errors import MediaError
-from wayframe.media.bitstream import is_idr, parameter_sets
-from wayframe.media.mux import media_errors, packet_digest, read_metadata, video_stream
+from wayframe.media.bitstream import is_idr
 from wayframe.media.pixels import Frame, Yuv, video_to_rgb, video_to_yuv
+from wayframe.media.reading import is_described, opened, packet_digest, packet_times, read_metadata
 
 __all__ = ["VideoIndex", "decode", "decode_some", "decode_yuv", "index", "packet_digest", "packets", "read_metadata"]
 
@@ -62,10 +62,8 @@ def index(path: Path) -> VideoIndex:
 
     Raises `MediaError` when the file is missing, broken, or has no video or no frame times.
     """
-    with media_errors(path, "read"), av.open(str(path)) as container:
-        stream = video_stream(container, path)
-        extradata = stream.codec_context.extradata or b""
-        nal_units = stream.codec_context.name == "h264" and parameter_sets(extradata) is not None
+    with opened(path, "read") as (container, stream):
+        nal_units = is_described(stream)
         seen = sorted(
             (_seen(packet, path, nal_units) for packet in container.demux(stream) if packet.size),
             key=lambda frame: frame.pts,
@@ -82,7 +80,7 @@ def index(path: Path) -> VideoIndex:
             pts=tuple(frame.pts for frame in seen),
             starts=tuple(seen[rank].dts for rank in keys),
             codec=stream.codec_context.name,
-            extradata=extradata,
+            extradata=stream.codec_context.extradata or b"",
             time_base=Fraction(stream.time_base or 0),
             width=stream.width,
             height=stream.height,
@@ -91,10 +89,9 @@ def index(path: Path) -> VideoIndex:
 
 
 def _seen(packet: av.Packet[av.VideoStream], path: Path, nal_units: bool) -> _Seen:
-    if packet.pts is None or packet.dts is None:
-        raise MediaError(f"{path}: its frames carry no times; remux it to MP4 first")
+    pts, dts = packet_times(packet, path)
     idr = nal_units and packet.is_keyframe and not packet.is_discard and is_idr(bytes(packet))
-    return _Seen(pts=packet.pts, dts=packet.dts, key=packet.is_keyframe, idr=idr)
+    return _Seen(pts=pts, dts=dts, key=packet.is_keyframe, idr=idr)
 
 
 def decode(path: Path, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
@@ -133,8 +130,7 @@ def _decoded(
     where: VideoIndex, start: int, stop: int, convert: Callable[[av.VideoFrame], Picture]
 ) -> Iterator[Picture]:
     given = start
-    with media_errors(where.path, "decode"), av.open(str(where.path)) as container:
-        stream = container.streams.video[0]
+    with opened(where.path, "decode") as (container, stream):
         stream.codec_context.thread_count = 1  # ranges are short; threads would decode beyond their end
         stream.codec_context.options = {"err_detect": "explode"}
         pictures = chain.from_iterable(packet.decode() for packet in packets(container, where, start=start))

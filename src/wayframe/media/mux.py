@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +11,10 @@ from pathlib import Path
 import av
 
 from wayframe.errors import MediaError
+from wayframe.media.reading import PacketDigest, digest_of, media_errors
 
 _FINEST_TICK = 10_000
 """MP4 time scales below this many ticks a second are doubled by FFmpeg; ours is chosen so that it stays."""
-_CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,74 +35,6 @@ class VideoFacts:
     width: int
     height: int
     fps: Fraction
-
-
-@contextmanager
-def media_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn FFmpeg's errors into a `MediaError` that names the file."""
-    try:
-        yield
-    except av.FFmpegError as exc:
-        raise MediaError(f"{path}: cannot {doing} this video: {exc.strerror or exc}") from exc
-    except OSError as exc:
-        raise MediaError(f"{path}: cannot {doing} this video: {exc.strerror or exc}") from exc
-
-
-class PacketDigest:
-    """sha256 over the parameter sets, the time base and every packet in decode order: times, key flag and bytes.
-
-    Times count from the first packet's presentation, so that the place of the data in a container doesn't matter.
-    """
-
-    def __init__(self, *, extradata: bytes, time_base: Fraction) -> None:
-        self.packets = 0
-        self._first: int | None = None
-        self._hash = hashlib.sha256(f"{len(extradata)};{time_base};".encode() + extradata)
-
-    def add(self, data: bytes, *, pts: int, dts: int, key: bool) -> None:
-        """Take in the next packet."""
-        self._first = pts if self._first is None else self._first
-        self._hash.update(f"\n{pts - self._first};{dts - self._first};{int(key)};{len(data)};".encode())
-        self._hash.update(data)
-        self.packets += 1
-
-    def hexdigest(self) -> str:
-        """The digest so far as 64 hex digits."""
-        return self._hash.hexdigest()
-
-
-def packet_digest(path: Path) -> str:
-    """The digest of a video's packets; equal for files that differ only in their container's metadata.
-
-    Raises `MediaError` when the file is missing, broken or has no video.
-    """
-    return _digest_of(path).hexdigest()
-
-
-def _digest_of(path: Path) -> PacketDigest:
-    with media_errors(path, "read"), av.open(str(path)) as container:
-        stream = video_stream(container, path)
-        extradata = stream.codec_context.extradata or b""
-        digest = PacketDigest(extradata=extradata, time_base=Fraction(stream.time_base or 0))
-        for packet in container.demux(stream):
-            if packet.size:
-                digest.add(
-                    bytes(packet), pts=_time(packet.pts, path), dts=_time(packet.dts, path), key=packet.is_keyframe
-                )
-    return digest
-
-
-def _time(value: int | None, path: Path) -> int:
-    if value is None:
-        raise MediaError(f"{path}: its frames carry no times; remux it to MP4 first")
-    return value
-
-
-def video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """The first video stream of an open file."""
-    if not container.streams.video:
-        raise MediaError(f"{path}: there is no video in this file")
-    return container.streams.video[0]
 
 
 def mp4_time_scale(fps: Fraction) -> int:
@@ -183,7 +113,7 @@ class PacketWriter:
             raise MediaError(f"{self._target}: a video needs at least one frame")
         with media_errors(self._target, "write"):
             self._container.close()
-        found = _digest_of(self._path)
+        found = digest_of(self._path)
         if found.packets != self.count or found.hexdigest() != self._digest.hexdigest():
             raise MediaError(f"{self._target}: {self.count} frames were written but {found.packets} others read back")
         return VideoFacts(
@@ -193,9 +123,3 @@ class PacketWriter:
             height=self._stream.height,
             fps=self._fps,
         )
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The keys that were written into a video, without those that belong to the container itself."""
-    with media_errors(path, "read"), av.open(str(path)) as container:
-        return {key: value for key, value in container.metadata.items() if key not in _CONTAINER_KEYS}

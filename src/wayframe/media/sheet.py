@@ -16,8 +16,8 @@ from wayframe.errors import MediaError
 from wayframe.files import atomic_path
 from wayframe.media.fit import fit_image
 from wayframe.media.index import VideoIndex, decode_some, index
-from wayframe.media.mux import media_errors
 from wayframe.media.pixels import Frame
+from wayframe.media.reading import media_errors
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -59,21 +59,22 @@ class Mix:
 Span: TypeAlias = Copy | Recode | Mix
 
 
-def check_pieces(pieces: Sequence[Path], *, joins: Sequence[Join]) -> VideoIndex:
-    """Look at every piece once, keeping none, and return the index of the first.
+def read_pieces(pieces: Sequence[Path], *, joins: Sequence[Join]) -> tuple[VideoIndex, ...]:
+    """Index every piece (some 3 kB for one of 61 frames), before anything is written.
 
     Raises `MediaError` for a piece that cannot be read or has another size or rate, and for overlaps that don't fit.
     """
     if not pieces or len(joins) != len(pieces) - 1:
         raise MediaError(f"{len(pieces)} pieces and {len(joins)} joins; there must be one join less than pieces")
-    first = index(pieces[0])
+    found: list[VideoIndex] = []
     for number, path in enumerate(pieces):
-        piece = index(path) if number else first
-        _check_like(piece, first)
+        piece = index(path)
+        found.append(piece)
+        _check_like(piece, found[0])
         before, after = _kept_out(joins, number)
         if min(before, after) < 0 or before + after > piece.frames:
             raise MediaError(f"{path}: {piece.frames} frames cannot hold overlaps of {before} before and {after} after")
-    return first
+    return tuple(found)
 
 
 def _check_like(piece: VideoIndex, first: VideoIndex) -> None:
@@ -96,19 +97,18 @@ def _kept_out(joins: Sequence[Join], number: int) -> tuple[int, int]:
     return before, after
 
 
-def spans(pieces: Sequence[Path], *, joins: Sequence[Join], parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
-    """The spans of the result in order; only two indexes are held at a time.
+def spans(
+    pieces: Sequence[VideoIndex], *, joins: Sequence[Join], parameters: tuple[bytes, ...] | None
+) -> Iterator[Span]:
+    """The spans of the result in order.
 
     `parameters` are the parameter sets of the result: only pieces that have the same ones are copied.
     """
-    left: VideoIndex | None = None
-    for number, path in enumerate(pieces):
-        piece = index(path)
+    for number, piece in enumerate(pieces):
         before, after = _kept_out(joins, number)
-        if left is not None and joins[number - 1].blend and before:
-            yield Mix(left=left, right=piece, frames=before)
+        if before and joins[number - 1].blend:
+            yield Mix(left=pieces[number - 1], right=piece, frames=before)
         yield from _body(piece, number, range(before, piece.frames - after), parameters)
-        left = piece
 
 
 def _body(piece: VideoIndex, number: int, body: range, parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
