@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -145,3 +146,12 @@ def test_the_whole_view_is_a_copy_of_every_pixel() -> None:
 def test_smooth_stays_between_0_and_1_and_is_symmetric(t: float) -> None:
     assert 0 <= smooth(t) <= 1
     assert smooth(t) + smooth(1 - t) == pytest.approx(1)
+
+
+def test_light_changes_evenly_where_only_one_picture_is_believed() -> None:
+    first = picture(1, width=192, height=128) // 2
+    pair = FlowPair.of(first=first, last=first + 80)
+    doubted = pair.ahead.weight.copy()
+    doubted[:, :96] *= 0.01
+    middle = replace(pair, ahead=replace(pair.ahead, weight=doubted)).frame(0.5)
+    assert np.abs(middle.astype(int) - first - 40).max() <= 3

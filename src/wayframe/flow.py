@@ -29,8 +29,9 @@ _STEPS_TO_INVERT = 3
 _FAR = 0.02  # trust around a place below which the common motion takes over
 _STRAY = 2.0  # working pixels by which a point may go another way
 _UNTRUSTED, _OUTSIDE = 0.12, 0.003  # weights of places that are not believed, and of those beyond the border
+_LIGHT_CELL = 8  # working pixels below which a difference is detail, not light
 _BORDER = 6.0  # working pixels over which a picture fades out where another shows what is beyond it
-_NO_TRUST, _FULL_TRUST = 0.35, 0.55  # below: a dissolve without motion; above: motion in full
+_NO_TRUST, _FULL_TRUST = 0.27, 0.42  # below: a dissolve without motion; above: motion in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +66,29 @@ class FlowPair:
         """Analyse two (height, width, 3) RGB pictures; ValueError when their sizes differ."""
         if first.shape != last.shape:
             raise ValueError(f"pictures of one size are needed, not {first.shape} and {last.shape}")
-        start, end = evened(first), evened(last)
+        small_first, small_last = _small(first), _small(last)
+        start, end = evened(small_first), evened(small_last)
         match = _best_match(start=start, end=end)
         share = smooth((match.trust - _NO_TRUST) / (_FULL_TRUST - _NO_TRUST))
         common = _common_motion(match.ahead, match.ahead_evidence)
-        ahead = _motion(start, flow=match.ahead, evidence=match.ahead_evidence, share=share, common=common)
-        behind = _motion(end, flow=match.behind, evidence=match.behind_evidence, share=share, common=_inverse(common))
-        return cls(first=first, last=last, trust=match.trust, warp=share, ahead=ahead, behind=behind)
+        toward = _filled(match.ahead, match.ahead_evidence.trust, common=common) * np.float32(share)
+        back = _filled(match.behind, match.behind_evidence.trust, common=_inverse(common)) * np.float32(share)
+        first_weight, last_weight = (
+            _weight(evidence.trust, share) for evidence in (match.ahead_evidence, match.behind_evidence)
+        )
+        return cls(
+            first=first,
+            last=last,
+            trust=match.trust,
+            warp=share,
+            ahead=Motion(small=_field(small_first), even=start, flow=toward, weight=first_weight),
+            behind=Motion(small=_field(small_last), even=end, flow=back, weight=last_weight),
+        )
 
     @property
     def way(self) -> tuple[float, float]:
         """How far (right, down) most of the picture moves from first to last, in pixels; 0 for a dissolve."""
-        right, down = np.median(self.ahead.flow.reshape(-1, 2), axis=0) * (
-            self.first.shape[1] / self.ahead.flow.shape[1]
-        )
+        right, down = np.median(self.ahead.flow.reshape(-1, 2), axis=0) * np.array(self._ratio)
         return float(right), float(down)
 
     def frame(self, t: float, *, view: View = WHOLE) -> Picture:
@@ -94,12 +104,34 @@ class FlowPair:
         since, until = velocity * np.float32(-t), velocity * np.float32(1 - t)
         start_weight = _counts(self.ahead, at=since, velocity=velocity) * np.float32(1 - late)
         end_weight = _counts(self.behind, at=until, velocity=-velocity) * np.float32(late)
-        size = (self.first.shape[1], self.first.shape[0])
-        seen = _through(np.dstack([velocity, start_weight, end_weight]), view=view, size=size)
-        right, down, start_share, end_share = cv2.split(seen)
+        lacking = np.float32(late) - end_weight / (start_weight + end_weight)
+        light = self._later_light(since, until) * lacking[..., None]
+        right, down, first_share, last_share = (
+            _through(_field(plane), view=view, size=(self.first.shape[1], self.first.shape[0]))
+            for plane in (velocity[..., 0], velocity[..., 1], start_weight, end_weight)
+        )
+        right, down = right * self._ratio[0], down * self._ratio[1]
         start = _drawn(self.first, x=right * np.float32(-t), y=down * np.float32(-t), view=view)
         end = _drawn(self.last, x=right * np.float32(1 - t), y=down * np.float32(1 - t), view=view)
-        return _picture(cv2.blendLinear(start, end, start_share, end_share))
+        drawn = cv2.blendLinear(start, end, first_share, last_share)
+        size = (self.first.shape[1], self.first.shape[0])
+        return _picture(cv2.add(drawn, _through(_field(light), view=view, size=size), dtype=cv2.CV_8U))
+
+    @property
+    def _ratio(self) -> tuple[np.float32, np.float32]:
+        height, width = self.ahead.even.shape
+        return np.float32(self.first.shape[1] / width), np.float32(self.first.shape[0] / height)
+
+    def _later_light(self, since: Field, until: Field) -> Field:
+        """By how much the light of each neighbourhood differs in the last picture, without any detail.
+
+        The weights choose whose detail a place shows; the light must not follow them, or it would change in blotches.
+        """
+        start, end = _sampled(self.ahead.small, since), _sampled(self.behind.small, until)
+        height, width = since.shape[:2]
+        cells = -(-width // _LIGHT_CELL), -(-height // _LIGHT_CELL)
+        even = cv2.GaussianBlur(cv2.resize(end - start, cells, interpolation=cv2.INTER_AREA), (0, 0), 1.5)
+        return _field(cv2.resize(even, (width, height), interpolation=cv2.INTER_LINEAR))
 
     def _velocity(self, t: float) -> Field:
         """The motion (whole way, first to last) of each point of the picture at `t`.
@@ -119,8 +151,9 @@ class FlowPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """One picture at working size: its `evened` luma, its flow to the other picture, and how much each point counts."""
+    """One picture at working size (RGB, and luma `evened`), its flow to the other, and how much each point counts."""
 
+    small: Field
     even: Field
     flow: Field
     weight: Field
@@ -141,12 +174,16 @@ def look(picture: Picture, *, view: View) -> Picture:
     return _picture(cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
-def evened(picture: Picture) -> Field:
-    """The picture's luma at working size with local mean 0 and local contrast 1 at most: flat places stay near 0."""
+def _small(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     scale = min(1.0, float(np.sqrt(_WORK_PIXELS / (height * width))))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    luma = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return _picture(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+
+
+def evened(picture: Picture) -> Field:
+    """Luma with local mean 0 and local contrast 1 at most: flat places stay near 0."""
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     level = luma - cv2.GaussianBlur(luma, (0, 0), _LIGHT_SIGMA)
     contrast = cv2.sqrt(cv2.GaussianBlur(level * level, (0, 0), _LIGHT_SIGMA))
     return _field(level / (contrast + np.float32(_FLAT)))
@@ -215,7 +252,7 @@ def _shift(*, start: Field, end: Field) -> Affine:
     if min(start.shape) < _SMALLEST_SIDE:
         return _STILL
     window = cv2.createHanningWindow((start.shape[1], start.shape[0]), cv2.CV_32F)
-    (right, down), _ = cv2.phaseCorrelate(start, end, window)
+    (right, down), _ = cv2.phaseCorrelate(start.copy(), end.copy(), window)  # writes the window into its arguments
     return np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
 
 
@@ -258,11 +295,11 @@ _FIT_STRIDE, _FIT_ROUNDS, _FIT_SCALE, _FIT_DAMPING = 4, 5, 2.0, 1e-3
 def _evidence(*, start: Field, end: Field, flow: Field, returning: Field) -> _Evidence:
     """Believe a flow that comes back to where it started and whose ends look alike."""
     astray = _length(flow + _sampled(returning, flow))
-    returns = cv2.exp(-((astray / (np.float32(1.0) + np.float32(0.03) * _length(flow))) ** 2))
+    returns = cv2.exp(-((astray / (np.float32(1.3) + np.float32(0.04) * _length(flow))) ** 2))
     arrived = _sampled(end, flow)
     unlike = cv2.GaussianBlur((start - arrived) ** 2, (0, 0), _ALIKE_SIGMA)
     detail = cv2.GaussianBlur(start * start + arrived * arrived, (0, 0), _ALIKE_SIGMA)
-    alike = cv2.exp(-unlike / (np.float32(0.25) + np.float32(0.5) * detail))
+    alike = cv2.exp(-unlike / (np.float32(0.3) + np.float32(0.75) * detail))
     return _Evidence(trust=_field(cv2.GaussianBlur(returns * alike, (0, 0), _TRUST_SIGMA)), detail=_field(detail))
 
 
@@ -273,16 +310,12 @@ def _inverse(guess: Affine) -> Affine:
     return np.asarray(cv2.invertAffineTransform(guess), dtype=np.float64)
 
 
-def _motion(even: Field, *, flow: Field, evidence: _Evidence, share: float, common: Affine) -> Motion:
-    shown = _filled(flow, evidence.trust, common=common) * np.float32(share)
-    return Motion(even=even, flow=shown, weight=_weight(evidence.trust, share))
-
-
 def _filled(flow: Field, trust: Field, *, common: Affine) -> Field:
     """`flow` where it is believed; elsewhere what the believed surroundings do, and far from them the common motion."""
-    kept, sigma = trust[..., None], flow.shape[1] / 40
+    sure = np.clip((trust - np.float32(0.2)) / np.float32(0.5), 0, 1)
+    kept, sigma = sure[..., None], flow.shape[1] / 40
     weighted = cv2.GaussianBlur(flow * kept, (0, 0), sigma)
-    weight = cv2.GaussianBlur(trust, (0, 0), sigma)[..., None]
+    weight = cv2.GaussianBlur(sure, (0, 0), sigma)[..., None]
     still = np.dstack(_targets(np.zeros_like(flow)))
     around = (weighted + (_mapped(still, common) - still) * np.float32(_FAR)) / (weight + np.float32(_FAR))
     return _field(flow * kept + around * (1 - kept))
@@ -327,10 +360,7 @@ def _passing(flow: Field, *, after: float) -> Field:
 
 
 def _through(field: Field, *, view: View, size: tuple[int, int]) -> Field:
-    """A working-size field at output size (width, height), as the camera sees it; pixel centres stay in place.
-
-    The first two channels are a motion and become pixels of the output's size.
-    """
+    """A working-size field at output size (width, height), as the camera sees it; pixel centres stay in place."""
     ratio_x, ratio_y = field.shape[1] / size[0], field.shape[0] / size[1]
     matrix = np.array(
         [
@@ -339,8 +369,7 @@ def _through(field: Field, *, view: View, size: tuple[int, int]) -> Field:
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    scaled = field * np.array([1 / ratio_x, 1 / ratio_y, 1, 1], np.float32)
-    return _field(cv2.warpAffine(scaled, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return _field(cv2.warpAffine(field, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _sampled(field: Field, flow: Field) -> Field:
