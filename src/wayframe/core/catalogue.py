@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from wayframe.core.loras import parse_multiplier
 from wayframe.core.schedule import Solver
-from wayframe.core.spec import Expert, LoraTarget
+from wayframe.core.spec import Expert, LoraTarget, Multiplier, field_path
 from wayframe.errors import CatalogueError
 
 TWO_EXPERTS = 2
@@ -48,16 +47,11 @@ class Model(_Entry):
         return self
 
 
-def _checked_multiplier(value: str) -> str:
-    parse_multiplier(value, field="multiplier")
-    return value
-
-
 class PresetLora(_Entry):
     """A LoRA of a preset, with the expert that it is for and whether it distils steps."""
 
     file: str
-    multiplier: Annotated[str, AfterValidator(_checked_multiplier)]
+    multiplier: Multiplier
     target: LoraTarget = Field(alias="for")
     distilled: bool
 
@@ -116,8 +110,10 @@ def _parsed(kind: type[_Named], data: Mapping[str, object], *, source: str) -> _
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CatalogueError(f"{source}: {place}".rstrip(": "), first["msg"], first["input"]) from error
+        place = f"{source}: {field_path(first['loc'])}".rstrip(": ")
+        unknown = first["type"] == "extra_forbidden"
+        problem = "unknown key" if unknown else first["msg"].removeprefix("Value error, ")
+        raise CatalogueError(place, problem, first["input"]) from error
 
 
 def _known(entries: Mapping[str, _Named], name: str, *, field: str) -> _Named:
