@@ -320,7 +320,7 @@ def _translated(error: ValidationError) -> SpecError:
     more = len({path for d in details if not field_path(first["loc"]).startswith(path := field_path(d["loc"]))})
     fix = f"and {more} more to mend" if more else ""
     if first["type"] in _UNKNOWN:
-        place, key = field_path(first["loc"][:-1]), str(first["loc"][-1])
+        place, key = field_path(first["loc"][:-1]), str(first["loc"][-1]) or "''"
         return SpecError(f"{place}.{key}" if place else key, _unknown_key(first), fix=fix)
     field = field_path(first["loc"])
     cause = (first.get("ctx") or {}).get("error")
@@ -329,7 +329,8 @@ def _translated(error: ValidationError) -> SpecError:
         inner = f"{field}.{nested}" if first["loc"] else nested
         return SpecError(inner, problem, fix=fix) if problem else SpecError(field or "spec", nested, fix=fix)
     template = _EXPECTED.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    problem = str(cause) if cause else template.format_map(first.get("ctx") or {})
+    limits = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in first.get("ctx", {}).items()}
+    problem = str(cause) if cause else template.format_map(limits)
     value = None if first["type"] == "missing" else first["input"]
     return SpecError(field, problem, value, fix=fix)
 
