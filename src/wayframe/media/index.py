@@ -133,14 +133,26 @@ def _decoded(
     with opened(where.path, "decode") as (container, stream):
         stream.codec_context.thread_count = 1  # ranges are short; threads would decode beyond their end
         stream.codec_context.options = {"err_detect": "explode"}
-        pictures = chain.from_iterable(packet.decode() for packet in packets(container, where, start=start))
-        for picture in pictures:
+        for picture in _pictures(container, where, start, stop):
             if start <= where.rank(picture.pts or 0) < stop:
                 given += 1
                 yield convert(picture)
             if given == stop:
                 return
     raise MediaError(f"{where.path}: only {given - start} of frames {start} to {stop} can be decoded")
+
+
+def _pictures(
+    container: av.container.InputContainer, where: VideoIndex, start: int, stop: int
+) -> Iterator[av.VideoFrame]:
+    """Decoded pictures around a range; an IDR frame at its end or behind is not decoded: none before it needs it."""
+    stream = container.streams.video[0]
+    behind = frozenset(rank for rank in where.idr if rank >= stop)
+    for packet in packets(container, where, start=start):
+        if not packet.size or where.rank(packet.pts or 0) in behind:
+            break
+        yield from packet.decode()
+    yield from stream.codec_context.decode(None)
 
 
 def packets(
