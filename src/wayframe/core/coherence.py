@@ -34,11 +34,11 @@ def check_plan(plan: Plan) -> None:
 def _facts(plan: Plan) -> _Facts:
     """Fields with the value that they have, and the value that follows from others."""
     yield "segments", len(plan.segments), max(len(plan.keyframes) - 1, 1)
+    for index, segment in enumerate(plan.segments):
+        yield from _segment_facts(plan, segment, index=index)
     for index, keyframe in enumerate(plan.keyframes):
         yield f"keyframes[{index}].index", keyframe.index, index
         yield f"keyframes[{index}].at", keyframe.at, plan.segments[index - 1].end - 1 if index else 0
-    for index, segment in enumerate(plan.segments):
-        yield from _segment_facts(plan, segment, index=index)
     for left, right in pairwise(plan.segments):
         yield f"segments[{right.index}].overlap_before", right.overlap_before, left.overlap_after
         yield f"segments[{right.index}].start", right.start, left.end - left.overlap_after
