@@ -48,8 +48,8 @@ RUN_2: Data = {
             "image": "2.jpeg",
             "at": 52,
             "prompt": "The camera subtly zooms in on the character's face, intensifying their expression as they "
-            "appear to be speaking or reacting to something off-screen, with the mountainous backdrop remaining static but "
-            "slightly blurred to emphasize the focus on the character's evolving emotion.",
+            "appear to be speaking or reacting to something off-screen, with the mountainous backdrop remaining static "
+            "but slightly blurred to emphasize the focus on the character's evolving emotion.",
         },
         {"image": "3.jpeg", "at": 91},
     ],

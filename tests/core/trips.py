@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ def planned(
     digests: Sequence[str] = (),
     sizes: Mapping[int, tuple[int, int]] | None = None,
     loras: Mapping[str, str] | None = None,
+    animated: Collection[int] = (),
     engine: EngineFacts = WAN,
 ) -> Planned:
     """Plan a spec; keyframe i is 1536x1152 and its digest is made of its number unless told otherwise."""
@@ -110,7 +111,10 @@ def planned(
     shapes = dict.fromkeys(numbers, (1536, 1152)) | dict(sizes or {})
     names = digests or [f"{index:08x}" for index in numbers]
     facts = [
-        KeyframeFacts(digest=digest(names[index]), width=shapes[index][0], height=shapes[index][1]) for index in numbers
+        KeyframeFacts(
+            digest=digest(names[index]), width=shapes[index][0], height=shapes[index][1], animated=index in animated
+        )
+        for index in numbers
     ]
     files = lora_files([segment.recipe for segment in found.segments])
     known = {file: f"url:{file}" if "://" in file else digest(file.encode().hex()) for file in files}

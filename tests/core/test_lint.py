@@ -1,0 +1,358 @@
+"""Every rule over a plan: a plan that it speaks about, and a like one that it is silent about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from core.trips import HIGH, I2V, LOW, ONE_EXPERT, PREVIEW, SEED_PHASES, T2V, VACE, planned, stills, timeline
+from wayframe.core import lint, resolve
+from wayframe.core.findings import RULES, Finding, Rule, Severity, rule
+from wayframe.core.lint import with_findings
+
+Data = dict[str, Any]
+BASELINE, THREE_THREE = "lightning_baseline_2_2_2", "lightning_3_3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A spec that a rule finds something in and one in which it finds nothing; `given` are facts beside the spec."""
+
+    code: str
+    loud: Data
+    quiet: Data
+    given: Data = field(default_factory=dict)
+    quiet_given: Data | None = None
+    where: str
+
+
+def wire(**change: object) -> Data:
+    return {**SEED_PHASES, **change}
+
+
+def phases(*guidance: float, **lora: object) -> list[Data]:
+    return [{"steps": 2, "guidance": scale, "loras": [lora] if lora else []} for scale in guidance]
+
+
+PINNED = HIGH.replace("/main/", "/1d2c3b4a/")
+CASES = [
+    Case(
+        code="keyframes-identical",
+        loud=stills(3),
+        quiet=stills(3),
+        given={"digests": ["a0", "b1", "b1"]},
+        quiet_given={"digests": ["a0", "b1", "a0"]},
+        where="keyframes[2]",
+    ),
+    Case(
+        code="guidance-on-distilled",
+        loud=stills(2, preset=BASELINE),
+        quiet=stills(2, preset=THREE_THREE),
+        where="segments[0].phases[0]",
+    ),
+    Case(
+        code="guidance-on-distilled",
+        loud=stills(2, phases=phases(1, 3, file="causvid.safetensors")),
+        quiet=stills(2, phases=[*phases(3), *phases(1, file="causvid.safetensors")]),
+        where="segments[0].phases[1]",
+    ),
+    Case(
+        code="lora-wrong-expert",
+        loud=stills(2, model=T2V, phase_config=wire(model_switch_phase=1)),
+        quiet=stills(2, model=T2V, phase_config=SEED_PHASES),
+        where="segments[0].loras[high_noise_model]",
+    ),
+    Case(
+        code="lora-wrong-expert",
+        loud=stills(2, model=T2V, preset=BASELINE, loras=[{"file": LOW, "multiplier": "1"}]),
+        quiet=stills(2, model=ONE_EXPERT, steps=6, loras=[{"file": LOW, "multiplier": "1"}]),
+        where="segments[0].loras[low_noise_model]",
+    ),
+    Case(
+        code="switch-never",
+        loud=stills(2, model=T2V, steps=2),
+        quiet=stills(2, model=T2V, steps=4),
+        where="segments[0]",
+    ),
+    Case(
+        code="switch-never",
+        loud=stills(2, model=T2V, phases=[{"steps": 2, "expert": "low"}]),
+        quiet=stills(2, model=T2V, phases=[{"steps": 2, "expert": "high"}, {"steps": 2, "expert": "low"}]),
+        where="segments[0]",
+    ),
+    Case(
+        code="switch-never",
+        loud=stills(2, model=ONE_EXPERT, phase_config=wire()),
+        quiet=stills(2, model=ONE_EXPERT, phase_config=wire(model_switch_phase=None)),
+        where="phase_config.model_switch_phase",
+    ),
+    Case(
+        code="lora-without-effect",
+        loud=stills(2, steps=4, loras=[{"file": "s", "multiplier": "0"}]),
+        quiet=stills(2, steps=4, loras=[{"file": "s", "multiplier": "0,0,0,0.1"}]),
+        where="segments[0].loras[s]",
+    ),
+    Case(
+        code="last-step-idle",
+        loud=stills(2, preset=BASELINE),
+        quiet=stills(2, preset=BASELINE, sample_solver="trailing"),
+        where="segments[0].steps[5]",
+    ),
+    Case(
+        code="guidance-below-one",
+        loud=stills(2, steps=4, guidance=0.5),
+        quiet=stills(2, steps=4, guidance=1),
+        where="segments[0].phases[0]",
+    ),
+    Case(
+        code="keyframe-small",
+        loud=stills(2, resolution="768x576"),
+        quiet=stills(2, resolution="768x576"),
+        given={"sizes": {1: (767, 4000)}},
+        quiet_given={"sizes": {1: (768, 576)}},
+        where="keyframes[1]",
+    ),
+    Case(
+        code="keyframe-small",
+        loud=stills(2, resolution="768x576", fit="contain"),
+        quiet=stills(2, resolution="768x576", fit="contain"),
+        given={"sizes": {0: (767, 575)}},
+        quiet_given={"sizes": {0: (767, 4000)}},
+        where="keyframes[0]",
+    ),
+    Case(
+        code="keyframe-aspect",
+        loud=stills(2, resolution="768x576"),
+        quiet=stills(2, resolution="832x480"),
+        given={"sizes": {0: (1920, 1080), 1: (1920, 1080)}},
+        where="keyframes[0]",
+    ),
+    Case(
+        code="keyframe-aspect",
+        loud=stills(2, resolution="480x832"),
+        quiet=stills(2, resolution="480x832"),
+        given={"sizes": {0: (1080, 1920), 1: (1080, 1440)}},
+        quiet_given={"sizes": {0: (1080, 1920), 1: (1080, 1920)}},
+        where="keyframes[1]",
+    ),
+    Case(
+        code="image-animated",
+        loud=stills(2),
+        quiet=stills(2),
+        given={"animated": [1]},
+        quiet_given={},
+        where="keyframes[1]",
+    ),
+    Case(
+        code="prompts-empty",
+        loud=stills(3, prompt=" "),
+        quiet={"keyframes": [{"image": "a"}, {"image": "b", "prompt": "x"}, {"image": "c"}]},
+        where="prompt",
+    ),
+    Case(
+        code="prompts-empty",
+        loud=stills(3),
+        quiet=stills(3),
+        quiet_given={"engine": PREVIEW},
+        where="prompt",
+    ),
+    Case(
+        code="overlap-double-exposed",
+        loud=stills(4, overlap=[1, 2]),
+        quiet=stills(4, overlap=[1, 0]),
+        where="joins[1]",
+    ),
+    Case(
+        code="overlap-double-exposed",
+        loud=stills(3, overlap=6),
+        quiet=stills(3, overlap=6, chaining="chained"),
+        where="joins[0]",
+    ),
+    *[
+        Case(
+            code="overlap-wastes-frames",
+            loud=stills(3, model=I2V, chaining="chained", overlap=wasteful),
+            quiet=stills(3, model=I2V, chaining="chained", overlap=full),
+            where="joins[0]",
+        )
+        for wasteful, full in ((3, 2), (5, 6), (7, 10), (9, 14))
+    ],
+    Case(
+        code="overlap-wastes-frames",
+        loud=stills(3, model=VACE, chaining="chained", overlap=1),
+        quiet=stills(3, model=I2V, chaining="chained", overlap=1),
+        where="joins[0]",
+    ),
+    Case(
+        code="overlap-wastes-frames",
+        loud=stills(3, model=VACE, chaining="chained", overlap=4),
+        quiet=stills(3, model=VACE, chaining="independent", overlap=4),
+        where="joins[0]",
+    ),
+    Case(
+        code="weight-unusual",
+        loud=stills(2, steps=4, loras=[{"file": "s", "multiplier": "1,2.5"}]),
+        quiet=stills(2, steps=4, loras=[{"file": "s", "multiplier": "0,2"}]),
+        where="segments[0].loras[s]",
+    ),
+    Case(
+        code="weight-unusual",
+        loud=stills(2, steps=4, loras=[{"file": "s", "multiplier": -0.1}]),
+        quiet=stills(2, steps=4, loras=[{"file": "s", "multiplier": 0.1}]),
+        where="segments[0].loras[s]",
+    ),
+    Case(
+        code="ramp-over-phases",
+        loud=stills(2, phases=phases(1, 1), loras=[{"file": "d/s.safetensors", "multiplier": "0.75,0.0"}]),
+        quiet=stills(2, phases=phases(1, 1), loras=[{"file": "d/s.safetensors", "multiplier": "0.75,0.0;1"}]),
+        where="segments[0].loras[s.safetensors]",
+    ),
+    Case(
+        code="ramp-over-phases",
+        loud=stills(2, preset=THREE_THREE, loras=[{"file": "s", "multiplier": "1,0"}]),
+        quiet=stills(2, steps=6, loras=[{"file": "s", "multiplier": "1,0"}]),
+        where="segments[0].loras[s]",
+    ),
+    Case(
+        code="engine-does-not-denoise",
+        loud=stills(2, steps=4),
+        quiet=stills(2),
+        given={"engine": PREVIEW},
+        where="engine",
+    ),
+    Case(
+        code="engine-does-not-denoise",
+        loud=stills(2, prompt="x"),
+        quiet=stills(2, prompt="x"),
+        given={"engine": PREVIEW},
+        quiet_given={},
+        where="engine",
+    ),
+    Case(
+        code="lora-unpinned",
+        loud=stills(2, steps=4, loras=[{"file": HIGH}]),
+        quiet=stills(2, steps=4, loras=[{"file": PINNED}, {"file": "main/s.safetensors"}]),
+        where="loras[high_noise_model]",
+    ),
+    Case(
+        code="segment-long",
+        loud=stills(3, model=I2V, segment_frames=[81, 85]),
+        quiet=stills(3, segment_frames=[81, 85]),
+        where="segments[1]",
+    ),
+    Case(
+        code="segment-long",
+        loud=timeline(0, 100, model=I2V),
+        quiet=timeline(0, 80, model=I2V),
+        where="segments[0]",
+    ),
+    Case(
+        code="model-takes-no-pictures",
+        loud=stills(2, model=T2V),
+        quiet=stills(2, model=VACE),
+        where="model",
+    ),
+    Case(
+        code="model-takes-no-pictures",
+        loud=stills(2, model=T2V),
+        quiet=stills(2, model=T2V),
+        quiet_given={"engine": PREVIEW},
+        where="model",
+    ),
+    Case(
+        code="position-moved",
+        loud=timeline(0, 51, 91, model=I2V, overlap=1),
+        quiet=timeline(0, 51, 91),
+        where="keyframes[1].at",
+    ),
+    Case(
+        code="length-changed",
+        loud=timeline(0, 52, 95, model=I2V),
+        quiet=timeline(0, 51, 96, model=I2V),
+        where="keyframes",
+    ),
+]
+
+
+def found(case: Case, data: Data, given: Data) -> list[Finding]:
+    return [finding for finding in planned(data, **given).findings if finding.code == case.code]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
+def test_a_rule_speaks_where_it_must(case: Case):
+    first = found(case, case.loud, case.given)[0]
+    assert first.where == case.where
+    assert first.message
+    assert (first.severity, first.action) == (RULES[case.code].severity, RULES[case.code].action)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
+def test_a_rule_is_silent_where_it_must_be(case: Case):
+    assert found(case, case.quiet, case.given if case.quiet_given is None else case.quiet_given) == []
+
+
+def test_every_rule_about_plans_is_in_the_table():
+    rules = {item.code for module in (lint, resolve) for item in vars(module).values() if isinstance(item, Rule)}
+    assert rules == {case.code for case in CASES}
+
+
+def test_a_good_trip_has_no_finding():
+    pinned = [{**phase, "loras": []} for phase in SEED_PHASES["phases"]]
+    config = wire(phases=[{**phase, "guidance_scale": 1} for phase in pinned], sample_solver="dpm++")
+    data = timeline(0, 52, 96, model=VACE, prompt="x", chaining="chained", overlap=2, phase_config=config)
+    data["keyframes"][2]["at"] = 95
+    assert planned(data | {"resolution": "768x576"}).findings == ()
+
+
+def test_findings_come_gravest_first_and_keep_their_order_otherwise():
+    data = timeline(0, 50, model=T2V, loras=[{"file": HIGH, "multiplier": 3}])
+    severities = [finding.severity for finding in planned(data).findings]
+    assert set(severities) == {Severity.CRITICAL, Severity.WARNING, Severity.INFO}
+    assert severities == sorted(severities, key=[Severity.CRITICAL, Severity.WARNING, Severity.INFO].index)
+
+
+def test_the_plan_carries_the_findings_of_resolving_and_of_lint():
+    trip = planned(timeline(0, 50, model=T2V))
+    whole = with_findings(trip.look)
+    assert {"position-moved", "length-changed", "model-takes-no-pictures"} <= {f.code for f in whole.findings}
+    assert [segment.key for segment in whole.segments] == trip.keys
+
+
+def test_segments_of_one_recipe_share_one_finding_that_names_them_all():
+    def places(*own: int, count: int) -> list[str]:
+        pictures = [{"image": "a"} | ({"guidance": 2} if index in own else {}) for index in range(count)]
+        trip = planned({"keyframes": [*pictures, {"image": "z"}], "steps": 2, "guidance": 0.5})
+        return [finding.where for finding in trip.findings if finding.code == "guidance-below-one"]
+
+    assert places(count=1) == ["segments[0].phases[0]"]
+    assert places(count=4) == ["segments[0..3].phases[0]"]
+    assert places(1, count=4) == ["segments[0,2,3].phases[0]"]
+
+
+def test_evidence_of_a_wrong_expert_names_the_steps():
+    (wrong,) = [
+        finding
+        for finding in planned(stills(2, model=T2V, phase_config=wire(model_switch_phase=1))).findings
+        if finding.code == "lora-wrong-expert"
+    ]
+    assert wrong.evidence == {"weights": [0.75, 0.75, 1, 1, 0, 0], "steps": [2, 3]}
+    assert wrong.message == "high_noise_model is for the high expert and active on the low one at steps [2, 3]"
+
+
+@pytest.mark.parametrize(
+    ("kept", "latents"), [(3, "1 latent frame"), (5, "1 latent frame"), (7, "2 latent frames"), (1, "0 latent frames")]
+)
+def test_kept_frames_that_keep_one_latent_frame_are_2_to_5_and_two_are_6_to_9(kept: int, latents: str):
+    (waste,) = [
+        finding
+        for finding in planned(stills(3, model=VACE, chaining="chained", overlap=kept)).findings
+        if finding.code == "overlap-wastes-frames"
+    ]
+    assert waste.message == f"{kept} kept frames hold {latents}"
+
+
+def test_a_code_cannot_be_given_twice():
+    with pytest.raises(ValueError, match="'switch-never' is defined twice"):
+        rule("switch-never", Severity.INFO, title="", why="", action="")
