@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,9 +16,8 @@ from filelock import FileLock, Timeout
 from wayframe.errors import StoreError
 from wayframe.files import redact, sha256_file, sync, write_atomic
 from wayframe.store.home import Home
-from wayframe.store.liveness import process_lives
 
-VIDEO, SIDECAR, LOCK = "segment.mp4", "artifact.json", "lock"
+VIDEO, SIDECAR, LOCK, GATE = "segment.mp4", "artifact.json", "lock", ".gate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +38,11 @@ class ArtifactStore:
     def find(self, key: str) -> Artifact | None:
         """The artifact of a key, or None. One whose bytes are not those that were published is moved away."""
         folder = self._folder(key)
+        if not folder.is_dir():
+            return None
         try:
             facts = json.loads((folder / SIDECAR).read_text())
             intact = sha256_file(folder / VIDEO) == facts["sha256"]
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
             intact = False
             facts = {}
@@ -56,13 +54,16 @@ class ArtifactStore:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder for an artifact in the making; removed afterwards, or by the next process when this one dies."""
-        folder = self._root / f".making-{os.getpid()}-{uuid4().hex}"
-        folder.mkdir(parents=True)
+        folder = self._root / f".making-{uuid4().hex}"
+        owned = FileLock(folder / LOCK)
         try:
-            with FileLock(folder / LOCK):
-                yield folder
+            with self._gate():
+                folder.mkdir(parents=True)
+                owned.acquire()
+            yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            owned.release()
 
     def publish(self, video: Path, *, key: str, facts: Mapping[str, Any]) -> Artifact:
         """Move a finished video under its key, with its facts beside it, in one step.
@@ -88,11 +89,16 @@ class ArtifactStore:
     def sweep(self) -> int:
         """Remove what dead processes left in the making; returns how many folders went."""
         removed = 0
-        for folder in [*self._root.glob(".making-*"), *self._root.glob(".damaged-*")]:
-            if not _in_use(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                removed += 1
+        with self._gate():
+            for folder in [*self._root.glob(".making-*"), *self._root.glob(".damaged-*")]:
+                if not _in_use(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed += 1
         return removed
+
+    def _gate(self) -> FileLock:
+        """Held while a folder gets its owner, so that a sweep never meets one that has none yet."""
+        return FileLock(self._root / GATE)
 
     def _folder(self, key: str) -> Path:
         return self._root / key[:2] / key
@@ -105,10 +111,10 @@ class ArtifactStore:
 
 
 def _in_use(folder: Path) -> bool:
-    """Whether the process that makes an artifact here lives: by its id on this machine, by its lock elsewhere."""
-    owner = folder.name.split("-")[1]
-    if folder.name.startswith(".making-") and owner.isdigit() and process_lives(int(owner)):
-        return True
+    """Whether the process that makes an artifact here lives: the system frees its lock when it ends in any way.
+
+    A process id would not tell: it is used again, in a container even at once.
+    """
     try:
         with FileLock(folder / LOCK, timeout=0):
             return False
