@@ -30,10 +30,10 @@ def read_data(path: Path) -> object:
         if path.suffix.lower() == ".json":
             return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
         return yaml.load(text, Loader=_StrictLoader)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, yaml.YAMLError, _DuplicateKeyError) as error:
-        raise SpecError(str(path), f"cannot be read: {_first_line(error)}") from error
     except RecursionError as error:
         raise SpecError(str(path), "is nested too deeply") from error
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: also a date or a number that cannot be
+        raise SpecError(str(path), f"cannot be read: {_first_line(error)}") from error
 
 
 def _text(path: Path) -> str:
@@ -73,7 +73,9 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key, Hashable):
+                continue  # refused below, with its place
+            if key in seen:
                 line = key_node.start_mark.line + 1
                 raise _DuplicateKeyError(f"line {line}: key {key!r} stands twice in one mapping")
             seen.add(key)
