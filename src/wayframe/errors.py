@@ -17,6 +17,8 @@
 
 from __future__ import annotations
 
+from reprlib import Repr
+
 
 class WayframeError(Exception):
     """Base of all errors that are told to the user in one line."""
@@ -73,8 +75,11 @@ class CancelledError(WayframeError):
 
 
 _SHOWN = 120
+_PARTS = Repr()  # looks at a few parts only: a value of many levels may be larger than the memory when written out
+_PARTS.maxlevel, _PARTS.maxstring, _PARTS.maxother, _PARTS.maxlong = 4, 2 * _SHOWN, 2 * _SHOWN, 2 * _SHOWN
+_PARTS.maxlist = _PARTS.maxtuple = _PARTS.maxdict = 30
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else _PARTS.repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
