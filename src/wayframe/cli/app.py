@@ -61,3 +61,9 @@ def main() -> None:
 
         sys.stderr.write(f"error: {redact_text(str(error))}\n")
         sys.exit(1)
+    except OSError as error:  # a full or vanished disk is no bug
+        if error.strerror is None:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror}{where}\n")
+        sys.exit(1)

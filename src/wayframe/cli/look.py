@@ -115,10 +115,10 @@ def runs(
     from itertools import islice
 
     from wayframe.store.home import open_home
-    from wayframe.store.runs import list_runs
+    from wayframe.store.runs import readable_runs
 
     place = open_home(home)
-    records = [folder.read() for folder in islice(list_runs(place), limit)]
+    records = [record for _, record in islice(readable_runs(place), limit)]
     if json:
         _print_json(records)
     elif records:

@@ -60,6 +60,8 @@ class SegmentReused:
     task: str
     segment: int
     key: str
+    frames: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class FrameRendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentPublished:
-    """A segment's artifact is in the store."""
+    """A segment was rendered and its artifact is in the store."""
 
     task: str
     segment: int

@@ -27,6 +27,8 @@ RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET, LOCK = (
     ".lock",
 )
 RUNNING, INCOMPLETE = "running", "incomplete"
+PATIENCE = 1.0
+"""Seconds to wait for a run: whoever lists runs holds each for a moment, to see whether anybody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +57,23 @@ class RunFolder:
 
         Raises `StoreError` when there is none or it cannot be read.
         """
+        record = self._read()
+        if record["status"] == RUNNING and not self.is_held():
+            record = self._read()  # it may have ended, properly, since it was read
+            if record["status"] == RUNNING:
+                record["status"] = INCOMPLETE
+        return record
+
+    def _read(self) -> dict[str, Any]:
         try:
-            record: dict[str, Any] = json.loads((self.path / RECORD).read_text())
+            record = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise StoreError(f"{self.path} holds no {RECORD}") from error
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.path / RECORD} cannot be read: {error}") from error
-        if record.get("status") == RUNNING and not self.is_held():
-            record["status"] = INCOMPLETE
+        found = record.get("schema") if isinstance(record, dict) else None
+        if found != RECORD_SCHEMA or not isinstance(record, dict):
+            raise StoreError(f"{self.path / RECORD}: expected a record of schema {RECORD_SCHEMA}, got {found!r}")
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -73,7 +84,7 @@ class RunFolder:
     def hold(self) -> Iterator[None]:
         """Own the run while it goes on; `StoreError` when another process does."""
         try:
-            with FileLock(self.path / LOCK, timeout=0):
+            with FileLock(self.path / LOCK, timeout=PATIENCE):
                 yield
         except Timeout as error:
             raise StoreError(f"run {self.run_id} is already going on in another process") from error
@@ -89,10 +100,14 @@ class RunFolder:
             return True
 
     def clear_partial_files(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove what a killed process left half-written: files beside their place, and the end of a line."""
         for left in self.path.glob(".*.part*"):
             with suppress(FileNotFoundError):
                 left.unlink()
+        for name in (EVENTS, DEBUG_LOG):
+            log = self.path / name
+            if log.exists() and not (written := log.read_bytes()).endswith(b"\n"):
+                os.truncate(log, written.rfind(b"\n") + 1)
 
 
 def claim_run(home: Home, *, now: datetime | None = None) -> RunFolder:
@@ -113,6 +128,13 @@ def list_runs(home: Home) -> list[RunFolder]:
     """All run folders with a record, newest first."""
     folders = sorted((path for path in home.runs.iterdir() if (path / RECORD).is_file()), reverse=True)
     return [RunFolder(path=path) for path in folders]
+
+
+def readable_runs(home: Home) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+    """Runs with their records, newest first; those of another version, and damaged ones, are left out."""
+    for folder in list_runs(home):
+        with suppress(StoreError):
+            yield folder, folder.read()
 
 
 def find_run(home: Home, name: str) -> RunFolder:

@@ -9,6 +9,8 @@ from typing import overload
 
 from wayframe.core.plan import Plan
 from wayframe.engines.base import Frame, SegmentJob
+from wayframe.errors import ImageError
+from wayframe.files import sha256_file
 from wayframe.media.images import fit_image, load_image
 
 KEPT_PICTURES = 3
@@ -30,7 +32,10 @@ class Keyframes:
 
     def _fitted(self, index: int) -> Frame:
         width, height = self._plan.size
-        loaded = load_image(self._images[index], matte=self._plan.matte)
+        path = self._images[index]
+        loaded = load_image(path, matte=self._plan.matte)
+        if sha256_file(path) != self._plan.keyframes[index].digest:
+            raise ImageError(str(path), "was changed since the plan was made", fix="start again")
         return fit_image(loaded.pixels, width=width, height=height, fit=self._plan.fit, matte=self._plan.matte)
 
 

@@ -51,9 +51,23 @@ def new_record(trip: Trip, *, run_id: str, created: str) -> dict[str, Any]:
         "requested": trip.requested,
         "resolved": trip.resolved,
         "planned": planned,
-        "applied": {"segments": [{"index": s.index, "steps": None, "reused": False} for s in trip.plan.segments]},
-        "outcome": {"segments": [{"index": s.index, "key": s.key, "digest": None} for s in trip.plan.segments]},
+        **_untouched(trip.plan),
         "environment": environment(),
+    }
+
+
+def renewed_record(record: Mapping[str, Any], *, plan: Plan) -> dict[str, Any]:
+    """The record of an interrupted run as it goes on: its id and tasks stay, what was done is found again."""
+    tasks = [{**task, "state": TaskState.QUEUED.value, "error": None} for task in record["tasks"]]
+    ended = {"status": RUNNING, "finished": None, "error": None}
+    findings = {"findings": record["planned"]["findings"]}
+    return {**record, **ended, **findings, "tasks": tasks, **_untouched(plan), "environment": environment()}
+
+
+def _untouched(plan: Plan) -> dict[str, Any]:
+    return {
+        "applied": {"segments": [{"index": s.index, "steps": None, "reused": False} for s in plan.segments]},
+        "outcome": {"segments": [{"index": s.index, "key": s.key, "digest": None} for s in plan.segments]},
     }
 
 
@@ -97,10 +111,9 @@ def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
         _task_changed(record, event, time=time)
     elif isinstance(event, StepApplied):
         _step_applied(record, event)
-    elif isinstance(event, SegmentPublished):
+    elif isinstance(event, SegmentPublished | SegmentReused):
         record["outcome"]["segments"][event.segment].update(digest=event.digest, frames=event.frames)
-    elif isinstance(event, SegmentReused):
-        record["applied"]["segments"][event.segment]["reused"] = True
+        record["applied"]["segments"][event.segment]["reused"] = isinstance(event, SegmentReused)
     elif isinstance(event, FindingMade):
         record["findings"] += findings_json((event.finding,))
     elif isinstance(event, RunFinished):

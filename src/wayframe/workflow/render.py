@@ -13,7 +13,7 @@ import numpy as np
 from wayframe.core.events import FrameRendered, SegmentPublished, SegmentReused, StepApplied, TaskKind, TaskState
 from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.engines.base import Engine, EngineEvent, Frame, FrameDone, SegmentDone, StepDone
-from wayframe.errors import EngineError
+from wayframe.errors import EngineError, StoreError
 from wayframe.media.encode import PROFILES, VideoWriter
 from wayframe.media.index import decode
 from wayframe.store.artifacts import VIDEO, Artifact, ArtifactStore
@@ -58,9 +58,13 @@ class Renderer:
                 if not self._found(segment):
                     self._render([segment.index], given=self._given(segment))
         else:
-            missing = [segment.index for segment in self.plan.segments if not self._found(segment)]
+            missing = [segment for segment in self.plan.segments if not self._found(segment)]
+            distinct = {segment.key: segment.index for segment in reversed(missing)}
             if missing:
-                self._render(missing, given=())
+                self._render(sorted(distinct.values()), given=())
+            for segment in missing:
+                if segment.index not in self._done and not self._found(segment):
+                    raise StoreError(f"artifact {segment.key[:12]} is gone")
         return self._done
 
     def _found(self, segment: SegmentPlan) -> bool:
@@ -69,10 +73,10 @@ class Renderer:
             return False
         self._done[segment.index] = artifact
         task = self.tasks.segment(segment.index)
-        self.tasks.emit(SegmentReused(task=task, segment=segment.index, key=segment.key))
+        self.tasks.emit(SegmentReused(task=task, segment=segment.index, **_told(artifact)))
         for step in artifact.facts.get("steps") or ():
             self.tasks.emit(_step_event(step, task=task, segment=segment.index))
-        self._publish_event(segment, artifact)
+        self.tasks.change(TaskKind.SEGMENT, TaskState.COMPLETE, segment=segment.index)
         return True
 
     def _given(self, segment: SegmentPlan) -> tuple[Frame, ...]:
@@ -145,15 +149,8 @@ class Renderer:
         }
         artifact = self.store.publish(current.writer.path, key=segment.key, facts=facts)
         self._done[segment.index] = artifact
-        self._publish_event(segment, artifact)
-
-    def _publish_event(self, segment: SegmentPlan, artifact: Artifact) -> None:
-        facts, task = artifact.facts, self.tasks.segment(segment.index)
-        self.tasks.emit(
-            SegmentPublished(
-                task=task, segment=segment.index, key=segment.key, frames=facts["frames"], digest=facts["digest"]
-            )
-        )
+        task = self.tasks.segment(segment.index)
+        self.tasks.emit(SegmentPublished(task=task, segment=segment.index, **_told(artifact)))
         self.tasks.change(TaskKind.SEGMENT, TaskState.COMPLETE, segment=segment.index)
 
     def _abandon(self) -> None:
@@ -161,6 +158,10 @@ class Renderer:
         for current in self._open.values():
             current.stack.__exit__(EngineError, EngineError("abandoned"), None)
         self._open.clear()
+
+
+def _told(artifact: Artifact) -> dict[str, Any]:
+    return {"key": artifact.key, "frames": artifact.facts["frames"], "digest": artifact.facts["digest"]}
 
 
 def _step_event(step: dict[str, Any], *, task: str, segment: int) -> StepApplied:

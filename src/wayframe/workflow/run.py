@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,18 +24,19 @@ from wayframe.core.events import (
 )
 from wayframe.core.levels import applied_against_planned
 from wayframe.core.plan import Plan
+from wayframe.engines.base import Engine
 from wayframe.engines.registry import load_engine
-from wayframe.errors import CancelledError, StoreError, WayframeError
+from wayframe.errors import CancelledError, SpecError, StoreError, WayframeError
 from wayframe.files import atomic_path, redact, redact_text
 from wayframe.media.encode import PROFILES
 from wayframe.media.sheet import contact_sheet
 from wayframe.media.stitch import Join, StitchReport, stitch
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home
-from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, list_runs
+from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, readable_runs
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
-from wayframe.workflow.record import new_record, plan_digest
+from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
 from wayframe.workflow.trip import Trip
@@ -71,11 +73,16 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     store = ArtifactStore(home)
     store.sweep()
     with closing(load_engine(trip.plan.engine)) as engine:
+        check_engine(trip.plan, engine)
         folder, earlier = _claim(trip, home=home)
         with folder.hold():
             folder.clear_partial_files()
             created = datetime.now(UTC).isoformat(timespec="milliseconds")
-            record = _renewed(earlier) if earlier else new_record(trip, run_id=folder.run_id, created=created)
+            record = (
+                renewed_record(earlier, plan=trip.plan)
+                if earlier
+                else new_record(trip, run_id=folder.run_id, created=created)
+            )
             record["attempts"] += 1
             with Journal(folder, record=record, listen=options.listen) as journal:
                 work = _Run(trip=trip, folder=folder, tasks=Tasks(journal=journal), options=options, store=store)
@@ -100,26 +107,30 @@ def check_out(out: Path | None, *, force: bool) -> None:
         return
     if out.is_dir():
         raise StoreError(f"--out {out} is a folder; name a file in it")
+    if out.suffix.lower() != ".mp4":
+        raise StoreError(f"--out {out} is no name for an MP4; let it end in .mp4")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise StoreError(f"--out {out} cannot be written: {above} is no folder that may be written to")
     if out.exists() and not force:
         raise StoreError(f"--out {out} exists; use another name, or --force to replace it")
+
+
+def check_engine(plan: Plan, engine: Engine) -> None:
+    """Raise `SpecError` when the engine here is not the one of the plan: its frames would get another's keys."""
+    if engine.identity != plan.engine_identity:
+        raise SpecError(
+            "engine_identity", f"the engine here is {engine.identity}", plan.engine_identity, fix="plan again here"
+        )
 
 
 def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]:
     """The newest run of this plan when it was interrupted, else a new one."""
     digest = plan_digest(trip.planned())
-    for folder in list_runs(home):
-        record = folder.read()
-        if record.get("plan_digest") == digest:
+    for folder, record in readable_runs(home):
+        if record["plan_digest"] == digest:
             return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
     return claim_run(home), None
-
-
-def _renewed(record: dict[str, Any]) -> dict[str, Any]:
-    """The record of an interrupted run, its tasks queued again."""
-    for task in record["tasks"]:
-        task.update(state=TaskState.QUEUED.value, error=None)
-    record["findings"] = record["planned"]["findings"]
-    return {**record, "status": "running", "finished": None, "error": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
