@@ -68,9 +68,12 @@ def curve_named(name: str) -> Curve:
 
 
 def _mixed(left: Yuv, right: Yuv, weight: float) -> Yuv:
-    share = round(weight * _ONE)
-    total = left.astype(np.uint32) * (_ONE - share) + right.astype(np.uint32) * share
-    return ((total + _ONE // 2) >> 16).astype(np.uint8)
+    moved = np.subtract(right, left, dtype=np.int32)
+    moved *= round(weight * _ONE)
+    moved += _ONE // 2
+    moved >>= 16
+    moved += left
+    return moved.astype(np.uint8)
 
 
 def _sharpened(luma: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
