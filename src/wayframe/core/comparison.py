@@ -1,0 +1,221 @@
+"""Two subjects compared: verdict, causes by rank, differences, findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wayframe.core.derived import TableComparison, compare_tables, derived_differences
+from wayframe.core.diff import Difference, Filters, Pairing, differences, match_segments
+from wayframe.core.findings import RANK, Finding
+from wayframe.core.impact import IMPACT_RANK, Impact
+from wayframe.core.run_rules import pair_findings, subject_findings
+from wayframe.core.subject import Level, Subject
+
+
+class Verdict(StrEnum):
+    """What two subjects are to each other."""
+
+    IDENTICAL = "identical"
+    SAME_RECIPE = "same recipe, other inputs"
+    OTHER_RECIPE = "different recipe"
+    NOT_COMPARABLE = "not comparable"
+
+
+class Topic(StrEnum):
+    """What a difference is about."""
+
+    MODEL = "model and engine"
+    EXPERTS = "experts"
+    LORAS = "LoRA weights"
+    GUIDANCE = "guidance and phases"
+    SCHEDULE = "steps, solver and shift"
+    FLOW = "flow of the run"
+    KEYFRAMES = "keyframes"
+    SEED = "seed"
+    PROMPTS = "prompts"
+    SIZE = "size"
+    LENGTHS = "lengths and overlaps"
+    OTHER = "other settings"
+    RESULT = "result and environment"
+
+
+RECIPE = frozenset({Topic.MODEL, Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE, Topic.FLOW})
+BY_TABLE = frozenset({Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE})
+"""Topics that step tables decide: where both are known and agree, raw values differ on paper only."""
+
+_TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
+    (topic, re.compile(pattern))
+    for topic, pattern in (
+        (Topic.LORAS, r".*loras?|.*lora_.*|loras_.*|apply_causvid|multiplier|weights?|motion_lora_multiplier"),
+        (Topic.MODEL, r"model|model_name|model_type|model_filename|kind|engine|engine_identity|experts_of_model"),
+        (Topic.EXPERTS, r"experts?|model_switch_phase2?"),
+        (Topic.KEYFRAMES, r"keyframes?|image.*|input_image.*|fit|matte"),
+        (Topic.SEED, r"seed.*"),
+        (Topic.PROMPTS, r".*prompts?(_expanded)?|enhance_prompt|text_(before|after)_prompts"),
+        (
+            Topic.GUIDANCE,
+            r"guidance.*|phase_configs?(_expanded)?|phases|num_phases|cfg_.*|.*thresholds?2?|preset|advanced_mode",
+        ),
+        (Topic.SCHEDULE, r"steps|num_inference_steps|steps_per_phase|.*solver|flow_shift|timesteps?|sigma.*|forwards"),
+        (Topic.SIZE, r".*resolution.*|width|height"),
+        (
+            Topic.LENGTHS,
+            r".*frames.*|video_length|.*overlap.*|positions?|at|start|end|segments|num_new_segments.*|fps.*|curve|mode|generation_mode",
+        ),
+        (Topic.FLOW, r"chain.*|independent_segments|use_svi|motion_mode|structure_.*|.*uni3c.*"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """All differences of one topic; `effect` (0 to 100) is how much they would move the picture."""
+
+    topic: Topic
+    effect: int
+    detail: str
+    differences: tuple[Difference, ...]
+    paper: bool = False
+    """Values differ, but every step comes out the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that is said about two subjects; `differences` are those that the filters keep."""
+
+    a: Subject
+    b: Subject
+    pairs: tuple[Pairing, ...]
+    tables: tuple[TableComparison, ...]
+    differences: tuple[Difference, ...]
+    hidden: int
+    verdict: Verdict
+    reason: str
+    causes: tuple[Cause, ...]
+    findings: tuple[Finding, ...]
+
+
+NO_FILTERS = Filters()
+
+
+def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Comparison:
+    """Compare two subjects; what `filters` leave out counts neither for the verdict nor for the causes."""
+    pairs = match_segments(a.segments, b.segments)
+    tables = compare_tables(a, b, pairs)
+    found = [*differences(a, b, pairs=pairs), *derived_differences(a, b, pairs=pairs, tables=tables)]
+    found.sort(key=lambda item: (-IMPACT_RANK[item.impact], -item.effect, item.path))
+    kept = tuple(item for item in found if filters.keeps(item))
+    decided = bool(tables) and len(tables) == len(pairs)
+    causes = _causes(kept, decided=decided)
+    verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
+    findings = [*subject_findings(a), *subject_findings(b), *pair_findings(a, b, tables)]
+    return Comparison(
+        a=a,
+        b=b,
+        pairs=pairs,
+        tables=tables,
+        differences=kept,
+        hidden=len(found) - len(kept),
+        verdict=verdict,
+        reason=reason,
+        causes=causes,
+        findings=tuple(sorted(findings, key=lambda item: -RANK[item.severity])),
+    )
+
+
+def topic_of(difference: Difference) -> Topic:
+    """What a difference is about, by the innermost name that a rule knows."""
+    if difference.level in (Level.OUTCOME, Level.ENVIRONMENT):
+        return Topic.RESULT
+    if re.fullmatch(r"segments\[\d+\]", difference.path):
+        return Topic.LENGTHS
+    names = [part.split("[")[0] for part in difference.path.split(".")]
+    for name in reversed(names):
+        for topic, pattern in _TOPICS:
+            if pattern.fullmatch(name):
+                return topic
+    return Topic.OTHER
+
+
+def _causes(kept: Sequence[Difference], *, decided: bool) -> tuple[Cause, ...]:
+    groups: dict[Topic, list[Difference]] = {}
+    for item in kept:
+        if item.impact is not Impact.NOISE:
+            groups.setdefault(topic_of(item), []).append(item)
+    causes = [_cause(topic, items, decided=decided) for topic, items in groups.items()]
+    return tuple(sorted(causes, key=lambda cause: (cause.paper, -cause.effect)))
+
+
+def _cause(topic: Topic, items: Sequence[Difference], *, decided: bool) -> Cause:
+    derived = [item for item in items if item.level is Level.DERIVED]
+    by_table = decided and topic in BY_TABLE
+    paper = by_table and not any(item.effect for item in derived)
+    telling = derived if by_table and derived else items
+    effect = 0 if paper or topic is Topic.RESULT else max(item.effect for item in telling)
+    detail = _detail(telling) if not paper else "the values differ, every step comes out the same"
+    return Cause(topic=topic, effect=effect, detail=detail, differences=tuple(items), paper=paper)
+
+
+def _detail(items: Sequence[Difference]) -> str:
+    """Where and how often: the names that differ, and in how many segments."""
+    names = list(dict.fromkeys(_leaf(item.path) for item in items))
+    segments = sorted({item.segment for item in items if item.segment is not None})
+    where = f" in segment{'s' if len(segments) > 1 else ''} {', '.join(map(str, segments))}" if segments else ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{more}{where}"
+
+
+MOST_NAMES = 5
+
+
+def _leaf(path: str) -> str:
+    """The name of what differs, without the level in front of it."""
+    level = r"(?:requested|resolved|planned|applied|outcome|environment|derived)"
+    return re.sub(rf"^(?:segments\[\d+\]\.)?{level}\.", "", path)
+
+
+def _verdict(
+    a: Subject, b: Subject, *, kept: Sequence[Difference], causes: Sequence[Cause], tables: Sequence[TableComparison]
+) -> tuple[Verdict, str]:
+    shared = (set(a.values) & set(b.values)) - {Level.OUTCOME, Level.ENVIRONMENT}
+    if not shared or not a.segments or not b.segments:
+        return Verdict.NOT_COMPARABLE, _no_common_ground(a, b)
+    real = [cause for cause in causes if not cause.paper and cause.topic is not Topic.RESULT]
+    recipe = [cause for cause in real if cause.topic in RECIPE]
+    if recipe:
+        named = ", ".join(cause.topic.value for cause in recipe)
+        return Verdict.OTHER_RECIPE, f"{named} differ" + _agreement(tables)
+    if real:
+        return Verdict.SAME_RECIPE, f"{', '.join(cause.topic.value for cause in real)} differ" + _agreement(tables)
+    if any(item.path.endswith("outcome.digest") for item in kept):
+        return Verdict.SAME_RECIPE, "recipe and inputs are equal, yet the videos differ: look at the environment"
+    if causes:
+        return Verdict.SAME_RECIPE, "what differs does not reach a single step"
+    return Verdict.IDENTICAL, "nothing differs but ids, times and paths"
+
+
+def _no_common_ground(a: Subject, b: Subject) -> str:
+    for subject in (a, b):
+        if not subject.segments:
+            return f"nothing is known of the segments of {subject.name}"
+    return f"{a.name} and {b.name} have no level in common"
+
+
+def _agreement(tables: Sequence[TableComparison]) -> str:
+    """What agrees at every step of every paired segment, in words."""
+    if not tables:
+        return ""
+    aspects: Mapping[str, bool] = {
+        "timestep": all(table.timesteps for table in tables),
+        "expert": all(table.experts for table in tables),
+        "guidance": all(table.guidance for table in tables),
+        "LoRA weights": not any(table.loras for table in tables),
+    }
+    agreeing = [name for name, agrees in aspects.items() if agrees]
+    if not agreeing:
+        return ""
+    listed = agreeing[0] if len(agreeing) == 1 else f"{', '.join(agreeing[:-1])} and {agreeing[-1]}"
+    return f"; {listed} agree{'s' if len(agreeing) == 1 else ''} at every step"

@@ -1,0 +1,84 @@
+"""How much a difference matters: which names change the workflow, the picture, nothing that is seen, or are noise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Impact(StrEnum):
+    """What a difference does."""
+
+    WORKFLOW = "workflow"
+    PICTURE = "picture"
+    COSMETIC = "cosmetic"
+    NOISE = "noise"
+
+
+IMPACT_RANK: Mapping[Impact, int] = {Impact.WORKFLOW: 3, Impact.PICTURE: 2, Impact.COSMETIC: 1, Impact.NOISE: 0}
+
+NOISE_NAME = re.compile(
+    r"""(?x)^(?:
+      id | .*_ids? | .*_id_ref | .*_uuid | .*_at | created | started | finished | times? | timestamp | seconds | bytes
+    | attempts | pid | host | machine | platform | state | send_cmd | status | tasks | worker.* | credits | priority
+    | .*_paths? | .*_dir | .*_dir_.* | .*_directory | .*_url | .*_location | .*filename | files? | folder | output.*
+    | thumbnail.* | .*debug.* | dimension_source | generation_source | schema | key | plan_digest | .*_token
+    | .*_api_key
+    | _?consolidated_.* | depends_on | video_guide | video_mask | client_settings | settings_version | queue.* | callback.*
+    )$"""
+)
+NOT_NOISE = frozenset(
+    {"file", "input_image_paths_resolved", "model_filename", "continue_from_video_resolved_path", "audio_url"}
+)
+
+# Name of the last key of a path -> what it does, and how strongly it moves the picture (0 to 100).
+NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
+    (re.compile(pattern), impact, effect)
+    for pattern, impact, effect in (
+        (r"model|model_name|model_type|model_filename|kind|checkpoint", Impact.WORKFLOW, 100),
+        (r"engine|engine_identity", Impact.WORKFLOW, 95),
+        (r"experts?|model_switch_phase|model_switch_phase2", Impact.WORKFLOW, 90),
+        (r"phase_config|phases|num_phases|guidance_phases|phase_configs_expanded", Impact.WORKFLOW, 88),
+        (r"(activated_)?loras|lora_names|additional_loras|loras_per_segment_expanded", Impact.WORKFLOW, 85),
+        (
+            r"use_causvid_lora|use_lighti2x_lora|apply_reward_lora|use_styleboost_loras|apply_causvid",
+            Impact.WORKFLOW,
+            80,
+        ),
+        (r"segments|keyframes|num_new_segments_to_generate", Impact.WORKFLOW, 84),
+        (r"steps|num_inference_steps|steps_per_phase", Impact.WORKFLOW, 78),
+        (r"chaining|chain_segments|independent_segments|use_svi", Impact.WORKFLOW, 76),
+        (r"preset|mode|generation_mode|advanced_mode|motion_mode|solver|sample_solver", Impact.WORKFLOW, 60),
+        (r"structure_.*|use_uni3c|uni3c_.*|video_prompt_type|image_prompt_type|control_net.*", Impact.WORKFLOW, 75),
+        (r"input_image_paths_resolved|keyframe|image|image_start|image_end", Impact.PICTURE, 82),
+        (r"seed|seed_base|seed_to_use|seed_policy", Impact.PICTURE, 80),
+        (r"lora_multipliers|loras_multipliers|multiplier|weights?", Impact.PICTURE, 74),
+        (r"guidance|guidance_scale|guidance[23]_scale", Impact.PICTURE, 72),
+        (r"flow_shift|timesteps?|sigmas?|sigma_next", Impact.PICTURE, 66),
+        (r"(base_)?prompts?|base_prompts_expanded|enhanced_prompts_expanded", Impact.PICTURE, 64),
+        (r"amount_of_motion|cfg_star_switch|cfg_zero_step|.*NAG.*", Impact.PICTURE, 50),
+        (r"negative_prompts?|negative_prompts_expanded", Impact.PICTURE, 40),
+        (r"resolution|parsed_resolution_wh|width|height", Impact.PICTURE, 70),
+        (r".*frames.*|video_length|positions|at", Impact.PICTURE, 58),
+        (r"overlap.*|frame_overlap.*", Impact.PICTURE, 45),
+        (r"fit|matte|curve|crossfade.*|colour_match.*|after_first_post.*|upscale_factor", Impact.PICTURE, 35),
+        (r"switch_threshold2?|thresholds?|planned_thresholds", Impact.PICTURE, 30),
+        (r"digest", Impact.PICTURE, 20),
+        (r"enhance_prompt", Impact.COSMETIC, 15),
+        (r"fps|fps_helpers|force_fps|profile|audio_url", Impact.COSMETIC, 10),
+    )
+)
+UNKNOWN_EFFECT = 25
+
+
+def impact_of(path: str) -> tuple[Impact, int]:
+    """The impact and the effect (0 to 100) of a difference at a path; the innermost name that a rule knows decides."""
+    names = [part.split("[")[0] for part in path.split(".")]
+    if names[-1] not in NOT_NOISE and NOISE_NAME.match(names[-1]):
+        return Impact.NOISE, 0
+    for name in reversed(names):
+        for pattern, impact, effect in NAMES:
+            if pattern.fullmatch(name):
+                return impact, effect
+    return (Impact.COSMETIC, 5) if names[0] in ("environment", "outcome") else (Impact.PICTURE, UNKNOWN_EFFECT)

@@ -1,0 +1,100 @@
+"""A run that is known from an upstream log, as a subject of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wayframe.core.steptable import ModelDefaults, sent_table
+from wayframe.core.subject import Evidence, FlowTask, FrameCount, Level, Subject, SubjectSegment, address
+from wayframe.logs.record import RunRecord
+
+PICTURES = "input_image_paths_resolved"
+
+
+def logged_subject(
+    run: RunRecord | Mapping[str, Any], *, source: str, defaults: Mapping[str, ModelDefaults]
+) -> Subject:
+    """The subject of a logged run: its record, or the JSON of one that was imported."""
+    data: Mapping[str, Any] = run.to_json() if isinstance(run, RunRecord) else run
+    pictures = data["requested"].get(PICTURES) or []
+    name = data["run_id"] or (data["orchestrator_task_id"] or "run")[:8]
+    return Subject(
+        name=name,
+        kind="log",
+        source=source,
+        run_id=data["run_id"],
+        status=data["status"],
+        values={Level.REQUESTED: data["requested"], Level.PLANNED: data["planned"]},
+        whole=frozenset({Level.REQUESTED}) if "requested" in data["evidence"] or data["requested"] else frozenset(),
+        segments=tuple(
+            _segment(data, position, pictures=pictures, defaults=defaults) for position in range(len(data["segments"]))
+        ),
+        keyframes=tuple(address(str(picture)) for picture in pictures),
+        flow=_flow(data),
+        evidence={
+            path: Evidence(line=proof["line"], text=proof["text"], file=proof.get("file"))
+            for path, proof in data["evidence"].items()
+        },
+    )
+
+
+def _segment(
+    data: Mapping[str, Any], position: int, *, pictures: list[Any], defaults: Mapping[str, ModelDefaults]
+) -> SubjectSegment:
+    segment = data["segments"][position]
+    index = segment["segment_index"] if segment["segment_index"] is not None else position
+    applied = segment["applied"] if isinstance(segment["applied"], Mapping) and segment["applied"] else None
+    values: dict[Level, Mapping[str, Any]] = {Level.REQUESTED: segment["requested"], Level.PLANNED: segment["planned"]}
+    if applied is not None:
+        values[Level.APPLIED] = applied
+    known = segment["requested"]
+    sent_to = str((applied or {}).get("model_type", ""))
+    return SubjectSegment(
+        index=index,
+        keyframes=(_picture(pictures, index), _picture(pictures, index + 1)),
+        status=segment["status"],
+        error=segment["error"],
+        values={level: table for level, table in values.items() if table},
+        whole=frozenset({Level.REQUESTED}) if known else frozenset(),
+        steps=sent_table(applied, defaults=defaults.get(sent_to)) if applied else None,
+        frames=FrameCount(
+            asked=_entry(data["requested"].get("segment_frames_expanded"), index),
+            quantised=_entry(data["planned"].get("quantised_segment_frames"), index),
+            delivered=_whole((applied or {}).get("video_length")),
+            overlap_before=_whole(known.get("frame_overlap_from_previous")),
+        ),
+    )
+
+
+def _picture(pictures: list[Any], index: int) -> str | None:
+    return address(str(pictures[index])) if index < len(pictures) else None
+
+
+def _entry(values: object, index: int) -> int | None:
+    return _whole(values[index]) if isinstance(values, list) and index < len(values) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _flow(data: Mapping[str, Any]) -> tuple[FlowTask, ...]:
+    tasks = [
+        FlowTask(kind="orchestrator", segment=None, task=data["orchestrator_task_id"] or "", state=data["status"]),
+        *(
+            FlowTask(
+                kind="segment",
+                segment=segment["segment_index"],
+                task=segment["task_id"],
+                state=segment["status"],
+                after=segment["planned"].get("depends_on"),
+            )
+            for segment in data["segments"]
+        ),
+    ]
+    if data["stitch"]:
+        tasks.append(
+            FlowTask(kind="stitch", segment=None, task=data["stitch"]["task_id"], state=data["stitch"]["status"])
+        )
+    return tuple(tasks)

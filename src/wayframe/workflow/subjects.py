@@ -1,0 +1,179 @@
+"""What `wayframe compare` is given - runs, logs, specs, plans, videos - as subjects of a comparison."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wayframe.core.documents import parse_plan, plan_json
+from wayframe.core.findings import Finding, Severity
+from wayframe.core.steptable import ModelDefaults, applied_table, planned_table
+from wayframe.core.subject import FlowTask, FrameCount, Level, Subject, SubjectSegment
+from wayframe.errors import SpecError
+from wayframe.logs.reading import find_run as find_logged_run
+from wayframe.store.home import Home
+from wayframe.store.runs import RECORD, RunFolder, find_run
+from wayframe.store.specs import SUFFIXES, read_data
+from wayframe.workflow.log_subjects import logged_subject
+from wayframe.workflow.sources import capsule_of, spec_source, trip_of_spec
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+NOT_OF_THE_RUN = frozenset({"segments", "keyframes", "findings", "forwards", "positions", "segment_frames", "overlap"})
+NOT_OF_A_SEGMENT = frozenset(
+    {"index", "key", "start", "end", "steps", "forwards", "timesteps", "thresholds", "frames", "phases", "loras"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Makes subjects; `defaults` are WanGP's model definitions by model name."""
+
+    home: Home
+    defaults: Mapping[str, ModelDefaults]
+
+    def read(self, what: str) -> Subject:
+        """The subject that `what` names.
+
+        A run id (or its beginning, or ``last``), a run folder, a spec, plan or payload file, a video of ours, or
+        ``FILE.log#RUN``. Raises `InputError` or `StoreError` when there is no such thing.
+        """
+        path, _, run = what.partition("#")
+        if run:
+            return logged_subject(find_logged_run([Path(path)], run), source=what, defaults=self.defaults)
+        if Path(what).suffix.lower() in VIDEO_SUFFIXES:
+            carried = capsule_of(Path(what))
+            return subject_of(_levels(carried), name=Path(what).name, kind="video", source=what, video=what)
+        if Path(what).suffix.lower() in SUFFIXES:
+            return self._file(Path(what))
+        if Path(what).is_file() and not (Path(what) / RECORD).exists():
+            raise SpecError(what, "is none of: run, spec, plan, payload, video", fix="for a log write FILE.log#RUN")
+        return self.run(find_run(self.home, what))
+
+    def run(self, folder: RunFolder) -> Subject:
+        """The subject of a run folder."""
+        record = folder.read()
+        if "logged" in record:
+            return logged_subject(record["logged"], source=str(folder.path), defaults=self.defaults)
+        video = str(folder.video) if folder.video.is_file() else None
+        return subject_of(record, name=folder.run_id, kind="run", source=folder.run_id, video=video)
+
+    def _file(self, path: Path) -> Subject:
+        data = read_data(path)
+        if isinstance(data, Mapping) and str(data.get("schema", "")).startswith("wayframe.plan/"):
+            return subject_of({"planned": plan_json(parse_plan(data))}, name=path.name, kind="plan", source=str(path))
+        trip = trip_of_spec(spec_source([path], words={}), home=self.home)
+        record = {"requested": trip.requested, "resolved": trip.resolved, "planned": trip.planned()}
+        return subject_of(record, name=path.name, kind="spec", source=str(path))
+
+
+def _levels(carried: Mapping[str, Any]) -> dict[str, Any]:
+    return {"requested": carried.get("spec"), "resolved": carried.get("resolved"), "planned": carried["plan"]}
+
+
+def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, video: str | None = None) -> Subject:
+    """The subject of a record of ours, or of those of its levels that there are."""
+    planned = record["planned"]
+    requested, resolved = record.get("requested"), record.get("resolved") or {}
+    values: dict[Level, Mapping[str, Any]] = {Level.PLANNED: _without(planned, NOT_OF_THE_RUN)}
+    if requested is not None:
+        values[Level.REQUESTED] = _without(requested, NOT_OF_THE_RUN)
+    if resolved:
+        values[Level.RESOLVED] = _without(resolved["values"], NOT_OF_THE_RUN)
+    for level in (Level.OUTCOME, Level.ENVIRONMENT):
+        if record.get(level.value):
+            values[level] = _without(record[level.value], frozenset({"segments", "metrics"}))
+    return Subject(
+        name=name,
+        kind=kind,
+        source=source,
+        run_id=record.get("run_id"),
+        status=record.get("status"),
+        error=record.get("error"),
+        values=values,
+        whole=frozenset(values),
+        origins=resolved.get("origins", {}),
+        segments=tuple(_segment(record, index) for index in range(len(planned["segments"]))),
+        keyframes=tuple(keyframe["digest"] for keyframe in planned["keyframes"]),
+        flow=tuple(_task(task) for task in record.get("tasks", ())),
+        findings=tuple(_finding(item) for item in record.get("findings", planned["findings"])),
+        video=video,
+    )
+
+
+def _without(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in names}
+
+
+def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
+    planned = record["planned"]["segments"][index]
+    digests = [keyframe["digest"] for keyframe in record["planned"]["keyframes"]]
+    values: dict[Level, Mapping[str, Any]] = {Level.PLANNED: _without(planned, NOT_OF_A_SEGMENT)}
+    asked = (record.get("requested") or {}).get("keyframes", [])
+    if index < len(asked):
+        values[Level.REQUESTED] = _without(asked[index], frozenset({"image", "at"}))
+    resolved = (record.get("resolved") or {}).get("values", {}).get("segments", [])
+    if index < len(resolved):
+        values[Level.RESOLVED] = _without(resolved[index], NOT_OF_A_SEGMENT)
+    table = planned_table(planned)
+    applied = _applied_steps(record, index)
+    if table is not None and applied:
+        table = applied_table(applied, table)
+    tasks = [task for task in record.get("tasks", ()) if task["segment"] == index]
+    return SubjectSegment(
+        index=index,
+        keyframes=(digests[index], digests[index + 1] if index + 1 < len(digests) else None),
+        status=tasks[0]["state"] if tasks else None,
+        error=tasks[0]["error"] if tasks else None,
+        values=values,
+        whole=frozenset(values),
+        steps=table,
+        frames=FrameCount(delivered=planned["frames"], overlap_before=planned["overlap_before"]),
+    )
+
+
+def _applied_steps(record: Mapping[str, Any], index: int) -> Sequence[Mapping[str, Any]] | None:
+    segments = (record.get("applied") or {}).get("segments", [])
+    steps: Sequence[Mapping[str, Any]] | None = segments[index]["steps"] if index < len(segments) else None
+    return steps
+
+
+def _task(task: Mapping[str, Any]) -> FlowTask:
+    return FlowTask(kind=task["kind"], segment=task["segment"], task=task["id"], state=task["state"])
+
+
+def _finding(item: Mapping[str, Any]) -> Finding:
+    return Finding(
+        code=item["code"],
+        severity=Severity(item["severity"]),
+        message=item["message"],
+        where=item["where"],
+        evidence=item.get("evidence", {}),
+        action=item.get("action", ""),
+    )
+
+
+def model_defaults(folder: Path | None) -> dict[str, ModelDefaults]:
+    """WanGP's model definitions of a folder (NAME.json), by name; raises `SpecError` for one that cannot be read."""
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise SpecError("--model-defaults", "is not a folder", str(folder))
+    return {path.stem: _definition(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _definition(path: Path) -> ModelDefaults:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        model = data.get("model", {})
+        loras, multipliers = model.get("loras", []), model.get("loras_multipliers", [])
+        return ModelDefaults(
+            settings={key: value for key, value in data.items() if key != "model"},
+            loras=tuple(str(lora) for lora in loras),
+            multipliers=tuple(str(text) for text in multipliers),
+            experts=2 if "URLs2" in model else 1,
+        )
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise SpecError("--model-defaults", f"{path.name} is not a model definition: {error}") from error
