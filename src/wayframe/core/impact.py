@@ -25,7 +25,8 @@ NOISE_NAME = re.compile(
     | .*_paths? | .*_dir | .*_dir_.* | .*_directory | .*_url | .*_location | .*filename | files? | folder | output.*
     | thumbnail.* | .*debug.* | dimension_source | generation_source | schema | key | plan_digest | .*_token
     | .*_api_key
-    | _?consolidated_.* | depends_on | video_guide | video_mask | client_settings | settings_version | queue.* | callback.*
+    | _?consolidated_.* | depends_on | video_guide | video_mask | client_settings | settings_version
+    | queue.* | callback.*
     )$"""
 )
 NOT_NOISE = frozenset(
