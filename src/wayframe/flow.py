@@ -26,7 +26,7 @@ _LIGHT_SIGMA = 10.0  # working pixels over which light and contrast are evened o
 _FLAT = 6.0  # grey levels of contrast below which a place counts as flat
 _CONTRAST = 40.0  # grey levels that one unit of evened contrast takes
 _STEPS_TO_INVERT = 3
-_FAR = 0.02  # trust around a place below which the common motion takes over
+_FAR = 0.02  # trust around a place below which wider surroundings take over
 _STRAY = 2.0  # working pixels by which a point may go another way
 _UNTRUSTED, _OUTSIDE = 0.12, 0.003  # weights of places that are not believed, and of those beyond the border
 _LIGHT_CELL = 8  # working pixels below which a difference is detail, not light
@@ -311,14 +311,18 @@ def _inverse(guess: Affine) -> Affine:
 
 
 def _filled(flow: Field, trust: Field, *, common: Affine) -> Field:
-    """`flow` where it is believed; elsewhere what the believed surroundings do, and far from them the common motion."""
-    sure = np.clip((trust - np.float32(0.2)) / np.float32(0.5), 0, 1)
-    kept, sigma = sure[..., None], flow.shape[1] / 40
-    weighted = cv2.GaussianBlur(flow * kept, (0, 0), sigma)
-    weight = cv2.GaussianBlur(sure, (0, 0), sigma)[..., None]
+    """`flow` where it is believed; elsewhere what ever wider surroundings do, and at last the common motion."""
+    width = trust.shape[1]
+    alone = cv2.blur(trust, (width // 24 * 2 + 1, width // 24 * 2 + 1))  # an island of trust in doubt is chance
+    sure = np.clip((trust - np.float32(0.2)) * 2, 0, 1) * np.clip((alone - np.float32(0.15)) * 4, 0, 1)
     still = np.dstack(_targets(np.zeros_like(flow)))
-    around = (weighted + (_mapped(still, common) - still) * np.float32(_FAR)) / (weight + np.float32(_FAR))
-    return _field(flow * kept + around * (1 - kept))
+    filled = _mapped(still, common) - still
+    for window in (width // 6, width // 16, width // 40):
+        size = (window * 2 + 1, window * 2 + 1)
+        near = cv2.blur(cv2.blur(sure, size), size)[..., None]
+        moving = cv2.blur(cv2.blur(flow * sure[..., None], size), size)
+        filled = (moving + filled * np.float32(_FAR)) / (near + np.float32(_FAR))
+    return _field(flow * sure[..., None] + filled * (1 - sure[..., None]))
 
 
 def _mapped(points: Field, guess: Affine) -> Field:
