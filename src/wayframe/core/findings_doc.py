@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from wayframe.core import levels, lint, media_rules, resolve
+from wayframe.core import levels, lint, media_rules, resolve, run_rules
 from wayframe.core.findings import RANK, Rule, Severity
 
-MODULES: Sequence[ModuleType] = (lint, resolve, media_rules, levels)
+MODULES: Sequence[ModuleType] = (lint, resolve, media_rules, levels, run_rules)
 """The modules that define rules; only these are read, so that the page does not depend on what else was imported."""
 
 _HEAD = """\
