@@ -124,7 +124,7 @@ def contact_sheet(
     sheet = Image.new("RGB", layout.size, _GROUND)
     _draw_header(sheet, layout, video, keyframes=len(marked))
     for number, (rank, pixels) in enumerate(decode_some(video, ranks=ranks)):
-        keyframe = marked.index(rank) + 1 if rank in marked else None
+        keyframe = marked.index(rank) if rank in marked else None
         _draw_tile(sheet, layout, number, pixels=pixels, keyframe=keyframe)
         _draw_caption(sheet, layout, number, rank=rank, time=float(rank / video.fps), keyframe=keyframe)
     _draw_timeline(sheet, layout, video.frames, keyframes=marked, joins=joins)
@@ -199,7 +199,7 @@ def _draw_timeline(
         draw.rectangle((across(start) - 1, 0, across(start), thick), fill=_JOIN)
     sheet.paste(bar, (left, top), _rounded(bar.size, thick // 2))
     dot = round(22 * layout.unit)
-    for number, rank in enumerate(sorted(keyframes), start=1):
+    for number, rank in enumerate(sorted(keyframes)):
         place = (left + across(rank) - dot // 2, top + thick // 2 - dot // 2)
         sheet.paste(_KEYFRAME, place, _rounded((dot, dot), dot // 2))
         middle = (place[0] + dot / 2, place[1] + dot / 2)
