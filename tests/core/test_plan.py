@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from core.golden import FOLDER, RUN_1, RUN_2, RUNS, SECOND, as_text, seed_run
 from core.trips import HIGH, LOW, PREVIEW, SEED_PHASES, T2V, VACE, WAN, digest, planned, stills, timeline
-from wayframe.core.plan import EngineFacts, SegmentPlan, lora_ids
+from wayframe.core.plan import EngineFacts, SegmentPlan, lora_ids, plan_steps
+from wayframe.core.recipe import BY_BOUNDARY, Recipe, RecipePhase
+from wayframe.core.schedule import Solver
 
 Data = dict[str, Any]
 BASELINE = "lightning_baseline_2_2_2"
@@ -92,6 +94,13 @@ def test_a_step_goes_from_its_noise_level_to_that_of_the_next_one_and_ends_at_0(
 def test_any_guidance_but_1_costs_two_forwards():
     phases = [{"steps": 1, "guidance": scale} for scale in (0, 0.5, 1, 1.0001, 7)]
     assert [step.forwards for step in planned(stills(2, phases=phases)).plan.segments[0].steps] == [2, 2, 1, 2, 2]
+
+
+def test_a_step_exactly_on_the_boundary_of_the_model_is_the_high_expert_s():
+    # trailing, 4 steps, no shift: 1000, 750, 500, 250
+    phases = (RecipePhase(steps=4, guidance=1, expert=BY_BOUNDARY),)
+    recipe = Recipe(solver=Solver.TRAILING, flow_shift=1, phases=phases, loras=(), boundary=0.5)
+    assert [step.expert for step in plan_steps(recipe, ids={})] == ["high", "high", "high", "low"]
 
 
 def test_a_lone_keyframe_has_one_segment():
