@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -25,7 +26,7 @@ _STATUSES = {
 }
 _WORK = re.compile(rf"travel_seg_({UUID})$")
 _DECIMAL = re.compile(r"\d{1,6}(?:\.\d{1,20})?$")
-_LONGEST_VALUE, _LONGEST_ERROR, _EVIDENCE_OF = 200, 4000, 400
+_LONGEST_ERROR, _EVIDENCE_OF, _LONGEST_PROMPT, _MOST_LINES = 4000, 400, 1 << 16, 200
 
 
 class RunBuilder:
@@ -70,20 +71,20 @@ class RunBuilder:
             self._executions.clear()
             self._planning.clear()
 
-    def read_sent(self, lines: SentLines) -> None:
-        """Take plain lines of engine parameters."""
+    def read_sent(self, lines: SentLines, *, clock: Clock) -> Iterator[RunRecord]:
+        """Take plain lines of engine parameters; the same as `read` for each of them."""
+        if self._ledger.has_decoys:
+            for candidate in lines.one_by_one():
+                yield from self.read(candidate, clock=clock)
+            return
         owners = self._executions.owners()
         tasks = [task for task in map(self._task_of_work, owners) if task is not None]
-        for at, (key, text) in enumerate(lines.pairs):
-            line = f"[{lines.time}] INFO GENERATION [FINAL_PARAMS] {key}: "
-            if self._ledger.has_decoys and self._ledger.is_a_value((line + text).strip()):
-                continue
-            whole = text
-            if "prompt" in key and at == len(lines.pairs) - 1 and text.strip() not in self._ledger:
-                whole += self._continued(lines.block, lines.end)
-            place = lines.line + at
+        for line, (key, text) in enumerate(lines.pairs, lines.line):
+            last = line == lines.line + len(lines.pairs) - 1
+            whole = self._whole_prompt(text, lines.block, lines.end) if last and "prompt" in key else text
+            place = (line, f"[{lines.time}] INFO GENERATION [FINAL_PARAMS] {key}: ")
             for task in tasks:
-                self._apply(task, key=key, text=whole, place=(place, line), certain=len(owners) == 1)
+                self._apply(task, key=key, text=whole, place=place, certain=len(owners) == 1)
 
     def read(self, candidate: Candidate, *, clock: Clock) -> Iterator[RunRecord]:
         """The runs that this line completes."""
@@ -176,11 +177,11 @@ class RunBuilder:
         if task is None or status is None or task.status is TaskStatus.COMPLETE:
             return None
         told = event.fields[1] if len(event.fields) > 1 and event.fields[1] != "None" else ""
-        if status is task.status is TaskStatus.FAILED and not told:
+        self._executions.end(f"travel_seg_{event.task}")
+        if status is task.status and not told:
             return None  # the confirmation of what was said with its reason
         error = None if status is TaskStatus.INCOMPLETE else self._redactor.text(told[:_LONGEST_ERROR]) or None
         task.set_status(status, self._proof(event), error=error)
-        self._executions.end(f"travel_seg_{event.task}")
         self._planning.pop(event.task or "", None)
         return task.run
 
@@ -314,8 +315,8 @@ class RunBuilder:
             return None
         owners = self._executions.owners()
         tasks = [task for task in map(self._task_of_work, owners) if task is not None]
-        if "prompt" in key and text.strip() not in self._ledger:
-            text += self._continued(self._candidate.block, self._candidate.end)
+        if "prompt" in key:
+            text = self._whole_prompt(text, self._candidate.block, self._candidate.end)
         head = event.piece.whole[: len(event.piece.whole) - len(event.piece.text)]
         place = (self._candidate.line, f"{head}[FINAL_PARAMS] {key}: ")
         for task in tasks:
@@ -332,7 +333,7 @@ class RunBuilder:
         evidence = Evidence(line=line, text=excerpt(head + shown), file=self._file if self._several else None)
         if not certain or task.ambiguous:
             task.ambiguous = True
-            task.facts["applied"] = evidence
+            task.facts.setdefault("applied", evidence)
             return
         self._redactor.count += secrets
         task.facts[f"applied.{key}"] = evidence
@@ -341,16 +342,25 @@ class RunBuilder:
         else:
             task.applied.pop(key, None)
 
-    def _continued(self, block: bytes, at: int) -> str:
-        """The lines of a value after its first: they go on until a line begins with a head of its own."""
-        lines: list[str] = []
-        while len(lines) < _LONGEST_VALUE and (stop := block.find(b"\n", at)) >= 0:
-            line = clean(block[at:stop])
-            if HEAD.match(line) and not self._ledger.is_a_value(line.strip()):
-                break
-            lines.append("\n" + line)
-            at = stop + 1
-        return "".join(lines)
+    def _whole_prompt(self, text: str, block: bytes, at: int) -> str:
+        """A prompt with its further lines, which follow in the block.
+
+        A prompt that a claim holds is as long as it is there; any other goes on until a line begins with a head.
+        """
+        lines = _lines_at(block, at)
+        for known in self._ledger.prompts_beginning(text):
+            whole = "\n".join([text, *lines[: known.count("\n")]])
+            if whole.strip() == known.strip():
+                return whole
+        if text in self._ledger:
+            return text
+        further = itertools.takewhile(lambda line: not HEAD.match(line), lines)
+        return "\n".join([text, *further])
+
+
+def _lines_at(block: bytes, at: int) -> list[str]:
+    raw = block[at : at + _LONGEST_PROMPT].split(b"\n", _MOST_LINES)
+    return [clean(line) for line in raw[:-1]]
 
 
 @lru_cache(maxsize=4096)

@@ -144,6 +144,8 @@ def facts_of_claim(claim: Claim, *, task: OpenTask, run: OpenRun, evidence: Evid
     index = claim.params.get("segment_index")
     if task.kind == SEGMENT and isinstance(index, int) and not isinstance(index, bool):
         task.index, task.facts["segment_index"] = index, evidence
-    prompts = (claim.params.get(name) for name in ("base_prompt", "negative_prompt", "prompt"))
-    run.prompts |= {prompt.strip() for prompt in prompts if isinstance(prompt, str)}
+    values = (claim.params.get(name) for name in ("base_prompt", "negative_prompt", "prompt"))
+    prompts = [value for value in values if isinstance(value, str)]
+    run.known_texts |= {prompt.strip() for prompt in prompts}
+    run.long_prompts |= {prompt for prompt in prompts if "\n" in prompt}
     run.decoys += [decoy for decoy in claim.decoys if decoy not in run.decoys]

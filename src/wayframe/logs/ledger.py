@@ -26,7 +26,12 @@ class Ledger:
 
     def __contains__(self, text: object) -> bool:
         """Whether a text is the whole prompt of an open run."""
-        return any(text in run.prompts for run in self._runs.values())
+        return isinstance(text, str) and any(text.strip() in run.known_texts for run in self._runs.values())
+
+    def prompts_beginning(self, line: str) -> Iterator[str]:
+        """The prompts of open runs that go on after a first line."""
+        prompts = (prompt for run in self._runs.values() for prompt in run.long_prompts)
+        return (prompt for prompt in prompts if prompt.partition("\n")[0].strip() == line.strip())
 
     @property
     def has_decoys(self) -> bool:

@@ -14,9 +14,9 @@ inside a value (a prompt, a string of a literal) are part of that value and neve
 from __future__ import annotations
 
 import re
-from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Protocol
 
 UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 HEAD = re.compile(
@@ -67,11 +67,21 @@ def clean(raw: bytes) -> str:
     return _ANSI.sub("", text) if "\x1b" in text else text
 
 
-def pieces(text: str, *, known: Container[str] = ()) -> list[Piece]:
+class Known(Protocol):
+    """What is known of the values that a log may print."""
+
+    def __contains__(self, text: object) -> bool:
+        """Whether a text is a whole prompt."""
+
+    def is_a_value(self, text: str) -> bool:
+        """Whether a text that looks like a record is a part of a value."""
+
+
+def pieces(text: str, *, known: Known | None = None) -> list[Piece]:
     """The records of one cleaned line; the first may have no head at all (an untimed print, or a value's next line).
 
     A head in the middle of the line begins a record unless it stands inside quotes, or inside the free text after a
-    prompt's name. `known` holds texts that are whole prompts: free text that is one of them has ended.
+    prompt's name; free text that is `known` to be a whole prompt has ended, and a text known as a value begins nothing.
     """
     first = HEAD.match(text)
     if not may_hold_a_record(text, start=max(first.end(), 1) if first else 1):
@@ -100,19 +110,25 @@ def _piece(whole: str, head: re.Match[str] | None) -> Piece:
     )
 
 
-def _glued(text: str, first: re.Match[str] | None, *, known: Container[str]) -> list[re.Match[str]]:
+def _glued(text: str, first: re.Match[str] | None, *, known: Known | None) -> list[re.Match[str]]:
     """The heads after the first one that begin a record of their own; one pass, whatever the line holds."""
     found: list[re.Match[str]] = []
     start, quote = (first.end() if first else 0), ""
     for token in _TOKEN.finditer(text, max(start, 1) if first else 0):
         if token["quote"]:
             quote = _after_quote(text, token.start(), quote)
-        elif token["escape"] is None and token.start() > 0 and (not quote or text[token.start() - 1] == "\r"):
+        elif token["escape"] is None and token.start() > 0 and not _in_quotes(text, token.start(), quote):
             if _in_free_text(text[start : token.start()], known):
                 break
-            found.append(token)
-            start, quote = token.end(), ""
+            if known is None or not known.is_a_value(text[token.start() :].strip()):
+                found.append(token)
+                start, quote = token.end(), ""
     return found
+
+
+def _in_quotes(text: str, at: int, quote: str) -> bool:
+    """Whether a quote is really open: upstream cuts long values with dots, in the middle of their quotes."""
+    return bool(quote) and not text.endswith(("\r", "…", "..."), 0, at)
 
 
 def _after_quote(text: str, at: int, quote: str) -> str:
@@ -125,15 +141,17 @@ def _after_quote(text: str, at: int, quote: str) -> str:
     return character if opens else ""
 
 
-def _in_free_text(before: str, known: Container[str]) -> bool:
+def _in_free_text(before: str, known: Known | None) -> bool:
     match = _FREE_TEXT.match(before) if "\r" not in before else None
-    return bool(match and before[match.end() :].strip() not in known)
+    return match is not None and (known is None or before[match.end() :] not in known)
 
 
 _DATED_LINE = re.compile(rb"(?:\[DEBUG )?(?P<day>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d:\d\d)")
 _ANY_DATED = re.compile(rb"(?m)^(?:\[DEBUG )?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 _TIMED_LINE = re.compile(rb"\n\[(\d\d):(\d\d):(\d\d)\] ")
 _TIMED_HOUR = re.compile(rb"\n\[(\d\d):\d\d:\d\d\] ")
+_DATES_ARE_NEAR = 1 << 20
+"""Bytes without a dated line after which the lines with a time only must tell of midnight; they may be forged."""
 _DISORDER, _DAY = 3600, 24 * 3600
 """Seconds by which lines may stand out of order; a time that goes back by more is past midnight."""
 
@@ -152,6 +170,7 @@ class Clock:
         self._day: date | None = None
         self._seconds = 0
         self._data, self._from, self._to = b"", 0, 0
+        self._undated = 0
 
     def begin(self, data: bytes, *, name: str) -> None:
         """Find the day at which a file begins, from its first dated line or else from its name."""
@@ -186,13 +205,33 @@ class Clock:
     def _catch_up(self) -> None:
         data, start, end = self._data, self._from, self._to
         for mark in (b"\n[DEBUG 2", b"\n20"):
-            at = data.rfind(mark, start, end)
-            moment = _DATED_LINE.match(data, at + 1) if at >= 0 else None
-            if moment and moment.start() >= start:
+            moment = self._last_dated(data, mark, (start, end))
+            if moment is not None:
                 self._set(moment)
-                start = moment.end()
-        self._pass_times(data, max(start - 1, 0), end)
+                start, self._undated = moment.end(), 0
+        self._undated += end - start
+        if self._undated > _DATES_ARE_NEAR:
+            self._pass_times(data, max(start - 1, 0), end)
         self._from = end
+
+    def _last_dated(self, data: bytes, mark: bytes, span: tuple[int, int]) -> re.Match[bytes] | None:
+        start, end = span
+        while (at := data.rfind(mark, start, end)) >= 0:
+            moment = _DATED_LINE.match(data, at + 1)
+            if moment and self._is_likely(moment, data, end):
+                return moment
+            end = at
+        return None
+
+    def _is_likely(self, moment: re.Match[bytes], data: bytes, end: int) -> bool:
+        """A leap over days is believed when the next dated line goes on from there: a value may hold any date."""
+        day = _as_date(moment["day"].decode())
+        if day is None or self._day is None or abs((day - self._day).days) <= 1:
+            return day is not None
+        later = _ANY_DATED.search(data, end)
+        after = _DATED_LINE.match(data, later.start()) if later else None
+        next_day = _as_date(after["day"].decode()) if after else None
+        return next_day is not None and 0 <= (next_day - day).days <= 1
 
     def _pass_times(self, data: bytes, start: int, end: int) -> None:
         hours = _TIMED_HOUR.findall(data, start, end)
@@ -209,7 +248,7 @@ class Clock:
         now = hours * 3600 + minutes * 60 + seconds
         own = _as_date(piece.day) if piece.day else None
         if own:
-            self._day, self._seconds, self._from = own, now, self._to
+            self._day, self._seconds, self._from, self._undated = own, now, self._to, 0
         else:
             self._catch_up()
             self._tick(now)

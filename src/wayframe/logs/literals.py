@@ -112,8 +112,8 @@ def _read_as_python(text: str) -> Json:
         value = ast.literal_eval(text)
         plain = json.dumps(value, ensure_ascii=False, allow_nan=False)
         read: Json = json.loads(plain if plain.isascii() else _SURROGATE.sub("\ufffd", plain))
-    except (SyntaxError, TypeError, MemoryError, RecursionError) as exc:
-        raise ValueError("not a whole literal") from exc
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as exc:
+        raise ValueError("not a whole literal of JSON data") from exc
     return read
 
 

@@ -75,7 +75,10 @@ class OpenRun:
     """It failed or was cancelled, and waits in case it is taken up again."""
     dependencies: dict[int, tuple[Json, Evidence]] = field(default_factory=dict)
     """What the segment to be made next will wait for."""
-    prompts: set[str] = field(default_factory=set)
+    known_texts: set[str] = field(default_factory=set)
+    """Its prompts, without blanks around them."""
+    long_prompts: set[str] = field(default_factory=set)
+    """Those of its prompts that have several lines."""
     decoys: list[str] = field(default_factory=list)
     """Values of this run that hold what looks like a record."""
 

@@ -58,7 +58,7 @@ class RunReader:
             builder.open_file(path.name, new_process=_DATED_NAME.search(path.name) is not None)
             for candidate in candidates(path, tally=self._tally, clock=clock):
                 if isinstance(candidate, SentLines):
-                    builder.read_sent(candidate)
+                    yield from builder.read_sent(candidate, clock=clock)
                     continue
                 yield from builder.read(candidate, clock=clock)
                 if builder.damaged and candidate.sound:

@@ -49,7 +49,9 @@ class RecordReader:
 
     def feed(self, data: bytes) -> Iterator[LogRecord]:
         """The records that whole lines complete; `data` ends with a line's end, or is the file's last line."""
-        if not self._begun and data:
+        if not data:
+            return
+        if not self._begun:
             self._clock.begin(data, name=self._name)
             self._begun = True
         for raw in data.removesuffix(b"\n").split(b"\n"):

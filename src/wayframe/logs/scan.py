@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from wayframe.logs.lines import Clock, clean
 from wayframe.logs.sources import Block, blocks
 
+_CLAIM_MARKS = (b"claimed task: {", b"task_info: {")
 MARKS = (
-    b"claimed task: {",
-    b"task_info: {",
     b"queued via Edge Function",
     b"created with actual DB ID:",
     b"Task completed successfully",
@@ -86,14 +86,40 @@ class SentLines:
     pairs: tuple[tuple[str, str], ...]
     """Key and value of each line."""
     block: bytes
+    start: int
     end: int
+
+    def one_by_one(self) -> Iterator[Candidate]:
+        """The same lines, each by itself."""
+        at = self.start
+        for line in range(self.line, self.line + len(self.pairs)):
+            stop = self.block.index(b"\n", at)
+            text = clean(self.block[at:stop])
+            yield Candidate(line=line, text=text, block=self.block, end=stop + 1, ended=True, sound=True)
+            at = stop + 1
 
 
 @dataclass(slots=True, kw_only=True)
 class _Position:
     line: int = 1
     at: int = 0
+    claim: bytes = b""
+    """The literal of the last line that told a claim."""
 
+    def repeats_claim(self, line: bytes) -> bool:
+        """Whether a line tells the claim of the line before once more: the log says every claim twice."""
+        brace = line.find(b"{")
+        told_again = line[:brace].endswith(_TOLD_AGAIN) and line[brace:] == self.claim
+        if line[:brace].endswith(_TOLD):
+            self.claim = line[brace:]
+        return told_again
+
+
+_TOLD, _TOLD_AGAIN = b"] Edge Function claimed task: ", b"] Supabase task_info: "
+
+
+Found: TypeAlias = "Generator[Candidate | SentLines, None, int]"
+"""Gives lines, and returns the number of the line after the last."""
 
 _SENT_LINES = re.compile(rb"(?:\[\d\d:\d\d:\d\d\] INFO GENERATION \[FINAL_PARAMS\] \w+: [^\n]*\n)+")
 _SENT_PAIR = re.compile(r"(?m)^\[(\d\d:\d\d:\d\d)\] INFO GENERATION \[FINAL_PARAMS\] (\w+): ([^\n]*)$", re.ASCII)
@@ -110,15 +136,12 @@ def candidates(path: Path, *, tally: Tally, clock: Clock) -> Iterator[Candidate 
             first = False
         broken = _unreadable(data, first_line=line)
         tally.unread_lines += len(broken) + block.too_long
-        yield from _in_block(block, first_line=line, broken=broken, clock=clock)
-        ends = data.count(b"\n")
-        line += ends
-        tally.lines += ends + (not block.ended)
+        after = yield from _in_block(block, first_line=line, broken=broken, clock=clock)
+        tally.lines += after - line + (not block.ended)
+        line = after
 
 
-def _in_block(
-    block: Block, *, first_line: int, broken: frozenset[int], clock: Clock
-) -> Iterator[Candidate | SentLines]:
+def _in_block(block: Block, *, first_line: int, broken: frozenset[int], clock: Clock) -> Found:
     data, here = block.data, _Position(line=first_line)
     for at in _marked(data):
         if at < here.at:
@@ -133,16 +156,19 @@ def _in_block(
             continue
         stop = data.find(b"\n", at)
         end = stop if stop >= 0 else len(data)
-        yield Candidate(
-            line=here.line,
-            text=clean(data[start:end]),
-            block=data,
-            end=end + 1,
-            ended=block.ended or stop >= 0,
-            sound=here.line not in broken,
-        )
-        here.at, here.line = end + 1, here.line + 1
+        raw = data[start:end]
+        if not here.repeats_claim(raw):
+            yield Candidate(
+                line=here.line,
+                text=clean(raw),
+                block=data,
+                end=end + 1,
+                ended=block.ended or stop >= 0,
+                sound=here.line not in broken,
+            )
+        here.at, here.line = end + 1, here.line + (stop >= 0)
     clock.leave(data)
+    return here.line + data.count(b"\n", here.at)
 
 
 def _sent_lines(data: bytes, start: int, *, line: int) -> SentLines | None:
@@ -157,21 +183,30 @@ def _sent_lines(data: bytes, start: int, *, line: int) -> SentLines | None:
     if len(found) != raw.count(b"\n") or len(_TIMES.findall(raw)) != len(found):
         return None  # a second head in one of the lines
     pairs = tuple((key, value) for _, key, value in found)
-    return SentLines(line=line, time=found[0][0], pairs=pairs, block=data, end=start + len(raw))
+    return SentLines(line=line, time=found[0][0], pairs=pairs, block=data, start=start, end=start + len(raw))
 
 
 _TIMES = re.compile(rb"\d\d:\d\d:\d\d[\],]")
 
 
 def _marked(data: bytes) -> Sequence[int]:
-    found: list[int] = []
-    for mark in MARKS:
-        at = data.find(mark)
-        while at >= 0:
-            found.append(at)
-            at = data.find(mark, at + len(mark))
+    """Where marks stand. The lines of claims are long and examined as a whole: nothing else is searched for in them."""
+    claims = sorted(at for mark in _CLAIM_MARKS for at in _all(mark, data, (0, len(data))))
+    found, start = list(claims), 0
+    for at in (*claims, len(data)):
+        if at >= start:
+            found += [place for mark in MARKS for place in _all(mark, data, (start, at))]
+            start = data.find(b"\n", at) + 1 or len(data)
     found.sort()
     return found
+
+
+def _all(mark: bytes, data: bytes, span: tuple[int, int]) -> Iterator[int]:
+    start, end = span
+    at = data.find(mark, start, end)
+    while at >= 0:
+        yield at
+        at = data.find(mark, at + len(mark), end)
 
 
 def _unreadable(data: bytes, *, first_line: int) -> frozenset[int]:

@@ -15,6 +15,7 @@ from wayframe.errors import LogError
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE = 16 << 20
+_LOOKED_AT = 64
 _GZIP, _ZSTD, _UTF8_BOM, _UTF16_BOMS = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _ROTATED = re.compile(r"^(?P<base>.+?)(?:\.(?P<number>\d{1,4}))?$")
 _DATED = re.compile(r"_(\d{8}_\d{6})(?=\.|$)")
@@ -155,7 +156,7 @@ def _unzstd(stream: BinaryIO) -> Iterator[bytes]:
 
 def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = next((chunk for chunk in chunks if chunk), b"")
-    if first.startswith(_UTF16_BOMS):
+    if first.startswith(_UTF16_BOMS) and first[:_LOOKED_AT].count(b"\0") * 4 > len(first[:_LOOKED_AT]):
         decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
         yield decoder.decode(first).encode("utf-8", "replace")
         for chunk in chunks:
