@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +68,16 @@ def _refuse(constant: str) -> object:
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe loader, but a key may stand once in a mapping."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                continue  # refused below, with its place
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise _DuplicateKeyError(f"line {line}: key {key!r} stands twice in one mapping")
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:  # as written: keys that come in by a merge (`<<`) may stand here once more
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise _DuplicateKeyError(f"line {line}: key {key.value!r} stands twice in one mapping")
+                seen.add(key.value)
+        return node
 
 
 def _first_line(error: Exception) -> str:
