@@ -1,0 +1,90 @@
+"""Engines that do what a test needs of them, and a way to have them chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from wayframe.engines import registry
+from wayframe.engines.base import AppliedStep, Engine, EngineEvent, FrameDone, SegmentDone, SegmentJob, StepDone
+from wayframe.errors import EngineError
+from wayframe.workflow import run, trip
+
+_load = registry.load_engine
+
+
+def install(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
+    """Have `engine` found under its name by everything that a run does."""
+
+    def load(name: str) -> Engine:
+        return engine if name == engine.name else _load(name)
+
+    monkeypatch.setattr(run, "load_engine", load)
+    monkeypatch.setattr(trip, "load_engine", load)
+    monkeypatch.setattr(trip, "names", lambda: (*registry.names(), engine.name))
+
+
+@dataclass(kw_only=True)
+class Scripted:
+    """Grey frames, a shade for each frame; `breaks_at` raises at a segment, `extra` frames more (or less) are made.
+
+    As a denoising engine it reports the planned steps, altered by `reports` (which may leave one out).
+    """
+
+    name: str = "scripted"
+    denoises: bool = False
+    shows_keyframes: bool = False
+    identity: str = "scripted/1"
+    breaks_at: int | None = None
+    breaks_with: Exception = field(default_factory=lambda: EngineError("out of memory on the card"))
+    extra: int = 0
+    unfinished: bool = False
+    keeps_given: bool = True
+    reports: Callable[[AppliedStep], AppliedStep | None] = lambda step: step
+    jobs: list[SegmentJob] = field(default_factory=list)
+    closed: int = 0
+
+    def render(
+        self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[EngineEvent]:
+        del cancelled
+        for number in range(len(jobs)):
+            self.jobs.append(jobs[number])
+            yield from self._events(jobs[number])
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def rendered(self) -> list[int]:
+        return [job.segment.index for job in self.jobs]
+
+    def _events(self, job: SegmentJob) -> Iterator[EngineEvent]:
+        index = job.segment.index
+        if self.denoises:
+            yield from self._steps(job)
+        for frame in range(job.segment.frames + self.extra):
+            if index == self.breaks_at and frame == 2:
+                raise self.breaks_with
+            shade = 40 + (17 * frame + 31 * job.segment.seed) % 160
+            grey = np.full((job.height, job.width, 3), shade, np.uint8)
+            kept = self.keeps_given and frame < len(job.given)
+            yield FrameDone(segment=index, index=frame, pixels=job.given[frame] if kept else grey)
+        if not self.unfinished:
+            yield SegmentDone(segment=index)
+
+    def _steps(self, job: SegmentJob) -> Iterator[EngineEvent]:
+        for step in job.segment.steps:
+            applied = AppliedStep(
+                index=step.index,
+                timestep=step.timestep,
+                expert=step.expert,
+                guidance=step.guidance,
+                loras=dict(step.loras),
+                forwards=step.forwards,
+            )
+            told = self.reports(applied)
+            if told is not None:
+                yield StepDone(segment=job.segment.index, step=told)
