@@ -165,7 +165,7 @@ def test_experts_that_the_model_cannot_run_so_are_refused(
         ({"model": T2V, "phase_config": SEED_PHASES, "guidance": 1}, "guidance", "phase_config's first phase has 3"),
         ({"model": T2V, "phase_config": SEED_PHASES, "flow_shift": 3}, "flow_shift", "phase_config says 5"),
         ({"phase_config": SEED_PHASES, "sample_solver": "unipc"}, "sample_solver", "phase_config says euler"),
-        ({"preset": BASELINE, "model": I2V}, "preset", "lightning_baseline_2_2_2 is for wan2.2-t2v-a14b, wan2.2-vace"),
+        ({"preset": BASELINE, "model": I2V}, "preset", "lightning_baseline_2_2_2 is for wan2.2-vace-a14b, wan2.2-t2v"),
         ({"loras": [STYLE, STYLE]}, "loras", "names a LoRA twice"),
         ({"phases": [{"steps": 2, "loras": [STYLE, STYLE]}]}, "phases[0].loras", "names a LoRA twice"),
         ({"phases": [{"steps": 2, "loras": [STYLE]}], "loras": [STYLE]}, "loras", "names a LoRA twice"),

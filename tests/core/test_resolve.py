@@ -97,8 +97,8 @@ def test_the_default_overlap_follows_the_chaining():
     ("path", "where_from"),
     [
         ("model", f"preset:{BASELINE}"),
-        ("engine", f"model:{T2V}"),
-        ("fps", f"model:{T2V}"),
+        ("engine", "model:wan2.2-vace-a14b"),
+        ("fps", "model:wan2.2-vace-a14b"),
         ("resolution", "automatic"),
         ("positions", "automatic"),
         ("chaining", "default"),
