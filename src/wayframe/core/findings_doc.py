@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
-from wayframe.core import levels, lint, media_rules, resolve, run_rules
+from wayframe import core
 from wayframe.core.findings import RANK, Rule, Severity
-
-MODULES: Sequence[ModuleType] = (lint, resolve, media_rules, levels, run_rules)
-"""The modules that define rules; only these are read, so that the page does not depend on what else was imported."""
 
 _HEAD = """\
 # Findings
@@ -28,9 +27,14 @@ _MEANING = {
 
 
 def documented_rules() -> tuple[Rule, ...]:
-    """Every rule once, the gravest first, then by code."""
-    rules = {rule.code: rule for module in MODULES for rule in vars(module).values() if isinstance(rule, Rule)}
+    """Every rule of the core once, the gravest first, then by code."""
+    rules = {rule.code: rule for module in _modules() for rule in vars(module).values() if isinstance(rule, Rule)}
     return tuple(sorted(rules.values(), key=lambda rule: (-RANK[rule.severity], rule.code)))
+
+
+def _modules() -> Iterator[ModuleType]:
+    """All modules of the core: all rules live there, so the page does not depend on what else was imported."""
+    return (import_module(f"{core.__name__}.{module.name}") for module in iter_modules(core.__path__))
 
 
 def findings_markdown() -> str:
