@@ -7,28 +7,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from wayframe.errors import MediaError
 from wayframe.files import atomic_path
+from wayframe.media.drawing import (
+    BAND,
+    BAND_ALTERNATE,
+    FAINT,
+    GROUND,
+    INK,
+    JOIN,
+    KEYFRAME,
+    TEXT,
+    TITLE,
+    Font,
+    font,
+    rounded,
+)
 from wayframe.media.fit import fit_image
 from wayframe.media.index import VideoIndex, decode_some, index
 from wayframe.media.pixels import Frame
 from wayframe.media.reading import media_errors
 
-Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 _ROWS = 4
 _QUALITY = 90
-_SMOOTH = 4
-"""Shapes are drawn this many times larger and scaled down, because Pillow draws them without smoothing."""
-
-_GROUND, _BAND, _BAND_ALTERNATE = (17, 18, 22), (44, 47, 56), (60, 64, 76)
-_TITLE, _TEXT, _FAINT = (240, 240, 244), (196, 199, 208), (124, 128, 140)
-_KEYFRAME, _JOIN, _INK = (255, 184, 76), (112, 190, 255), (28, 22, 10)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class _Layout:
         return x, self.header + row * (self.tile[1] + self.caption + self.gap)
 
     def font(self, size: float) -> Font:
-        return ImageFont.load_default(size=max(7.0, size * self.unit))
+        return font(size * self.unit)
 
 
 def chosen_frames(frames: int, *, tiles: int, always: Collection[int]) -> tuple[int, ...]:
@@ -121,7 +126,7 @@ def contact_sheet(
     marked = sorted(rank for rank in set(keyframes) if 0 <= rank < video.frames)
     ranks = chosen_frames(video.frames, tiles=_tiles(len(marked), columns), always=marked)
     layout = _Layout(width=width, columns=columns, tiles=len(ranks), aspect=video.width / video.height)
-    sheet = Image.new("RGB", layout.size, _GROUND)
+    sheet = Image.new("RGB", layout.size, GROUND)
     _draw_header(sheet, layout, video, keyframes=len(marked))
     for number, (rank, pixels) in enumerate(decode_some(video, ranks=ranks)):
         keyframe = marked.index(rank) if rank in marked else None
@@ -149,9 +154,9 @@ def _draw_header(sheet: Image.Image, layout: _Layout, video: VideoIndex, *, keyf
     if keyframes:
         facts.append(f"{keyframes} keyframes")
     baseline = round(72 * layout.unit)
-    draw.text((layout.margin, baseline), video.path.stem, font=layout.font(40), fill=_TITLE, anchor="ls")
+    draw.text((layout.margin, baseline), video.path.stem, font=layout.font(40), fill=TITLE, anchor="ls")
     draw.text(
-        (layout.width - layout.margin, baseline), "   ".join(facts), font=layout.font(21), fill=_FAINT, anchor="rs"
+        (layout.width - layout.margin, baseline), "   ".join(facts), font=layout.font(21), fill=FAINT, anchor="rs"
     )
 
 
@@ -162,9 +167,9 @@ def _draw_tile(sheet: Image.Image, layout: _Layout, number: int, *, pixels: Fram
     radius = round(8 * layout.unit)
     if keyframe is not None:
         border = max(2, round(4 * layout.unit))
-        frame = _rounded((width + 2 * border, height + 2 * border), radius + border)
-        sheet.paste(_KEYFRAME, (x - border, y - border), frame)
-    sheet.paste(picture, (x, y), _rounded((width, height), radius))
+        frame = rounded((width + 2 * border, height + 2 * border), radius + border)
+        sheet.paste(KEYFRAME, (x - border, y - border), frame)
+    sheet.paste(picture, (x, y), rounded((width, height), radius))
 
 
 def _draw_caption(
@@ -174,9 +179,9 @@ def _draw_caption(
     x, y = layout.place(number)
     baseline, right = y + layout.tile[1] + round(25 * layout.unit), x + layout.tile[0]
     name = str(rank) if keyframe is None else f"{rank}   keyframe {keyframe}"
-    colour = _TEXT if keyframe is None else _KEYFRAME
+    colour = TEXT if keyframe is None else KEYFRAME
     draw.text((x, baseline), name, font=layout.font(19), fill=colour, anchor="ls")
-    draw.text((right, baseline), f"{time:.2f} s", font=layout.font(17), fill=_FAINT, anchor="rs")
+    draw.text((right, baseline), f"{time:.2f} s", font=layout.font(17), fill=FAINT, anchor="rs")
 
 
 def _draw_timeline(
@@ -185,7 +190,7 @@ def _draw_timeline(
     """A bar of the whole length: shades change at the joins, dots are the keyframes."""
     left, right = layout.margin, layout.width - layout.margin
     top, thick = layout.grid_end + round(34 * layout.unit), max(2, round(10 * layout.unit))
-    bar = Image.new("RGB", (right - left, thick), _BAND)
+    bar = Image.new("RGB", (right - left, thick), BAND)
     draw = ImageDraw.Draw(bar)
 
     def across(rank: int) -> int:
@@ -193,21 +198,14 @@ def _draw_timeline(
 
     borders = sorted(join for join in set(joins) if 0 < join < frames)
     for number, start in enumerate(borders):
-        shade = _BAND if number % 2 else _BAND_ALTERNATE
+        shade = BAND if number % 2 else BAND_ALTERNATE
         draw.rectangle((across(start), 0, right - left, thick), fill=shade)
     for start in borders:
-        draw.rectangle((across(start) - 1, 0, across(start), thick), fill=_JOIN)
-    sheet.paste(bar, (left, top), _rounded(bar.size, thick // 2))
+        draw.rectangle((across(start) - 1, 0, across(start), thick), fill=JOIN)
+    sheet.paste(bar, (left, top), rounded(bar.size, thick // 2))
     dot = round(22 * layout.unit)
     for number, rank in enumerate(sorted(keyframes)):
         place = (left + across(rank) - dot // 2, top + thick // 2 - dot // 2)
-        sheet.paste(_KEYFRAME, place, _rounded((dot, dot), dot // 2))
+        sheet.paste(KEYFRAME, place, rounded((dot, dot), dot // 2))
         middle = (place[0] + dot / 2, place[1] + dot / 2)
-        ImageDraw.Draw(sheet).text(middle, str(number), font=layout.font(14), fill=_INK, anchor="mm")
-
-
-def _rounded(size: tuple[int, int], radius: int) -> Image.Image:
-    large = Image.new("L", (size[0] * _SMOOTH, size[1] * _SMOOTH), 0)
-    corner = (large.width - 1, large.height - 1)
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius=radius * _SMOOTH, fill=255)
-    return large.resize(size, Image.Resampling.BOX)
+        ImageDraw.Draw(sheet).text(middle, str(number), font=layout.font(14), fill=INK, anchor="mm")
