@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -84,7 +84,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that is said about two subjects; `differences` are those that the filters keep."""
+    """Everything that is said about two subjects; `differences` and findings are those that the filters keep."""
 
     a: Subject
     b: Subject
@@ -95,7 +95,15 @@ class Comparison:
     verdict: Verdict
     reason: str
     causes: tuple[Cause, ...]
-    findings: tuple[Finding, ...]
+    findings_of_a: tuple[Finding, ...]
+    findings_of_b: tuple[Finding, ...]
+    findings_of_both: tuple[Finding, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, gravest first."""
+        found = [*self.findings_of_a, *self.findings_of_b, *self.findings_of_both]
+        return tuple(sorted(found, key=lambda item: -RANK[item.severity]))
 
 
 NO_FILTERS = Filters()
@@ -111,7 +119,6 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     decided = bool(tables) and len(tables) == len(pairs)
     causes = _causes(kept, decided=decided)
     verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
-    findings = [*subject_findings(a), *subject_findings(b), *pair_findings(a, b, tables)]
     return Comparison(
         a=a,
         b=b,
@@ -122,8 +129,14 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
         verdict=verdict,
         reason=reason,
         causes=causes,
-        findings=tuple(sorted(findings, key=lambda item: -RANK[item.severity])),
+        findings_of_a=_kept_findings(subject_findings(a), filters, name=a.name),
+        findings_of_b=_kept_findings(subject_findings(b), filters, name=b.name),
+        findings_of_both=_kept_findings(pair_findings(a, b, tables), filters, name=""),
     )
+
+
+def _kept_findings(findings: Iterable[Finding], filters: Filters, *, name: str) -> tuple[Finding, ...]:
+    return tuple(item for item in findings if filters.keeps_path(item.where.removeprefix(f"{name}.")))
 
 
 def topic_of(difference: Difference) -> Topic:

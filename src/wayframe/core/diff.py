@@ -65,15 +65,21 @@ class Filters:
         """Whether a difference is shown."""
         if difference.impact is Impact.NOISE and not self.everything:
             return False
-        if any(_matches(difference.path, pattern) for pattern in self.ignore):
+        return self.keeps_path(difference.path)
+
+    def keeps_path(self, path: str) -> bool:
+        """Whether what is said about a path is shown."""
+        if any(_matches(path, pattern) for pattern in self.ignore):
             return False
-        return not self.only or any(_matches(difference.path, pattern) for pattern in self.only)
+        return not self.only or any(_matches(path, pattern) for pattern in self.only)
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """A pattern matches a whole path, its beginning up to a dot, or its last name."""
+    """A pattern matches a whole path, its beginning up to a dot, or its last name; with or without its segment."""
     bare = pattern.replace("[", "[[]")
-    return any(fnmatchcase(candidate, bare) for candidate in (path, *_beginnings(path), path.rpartition(".")[2]))
+    inside = path.partition("].")[2] if path.startswith("segments[") else path
+    candidates = (path, *_beginnings(path), inside, *_beginnings(inside), path.rpartition(".")[2])
+    return any(fnmatchcase(candidate, bare) for candidate in candidates)
 
 
 def _beginnings(path: str) -> Iterator[str]:

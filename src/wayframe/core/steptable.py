@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wayframe.core.catalogue import TWO_EXPERTS
@@ -106,6 +106,19 @@ def sent_table(sent: Mapping[str, Any], *, defaults: ModelDefaults | None = None
     )
     inferred = [*guess, *_without_entry(names, joined)]
     return StepTable(basis=Basis.SENT, rows=rows, thresholds=tuple(limits), inferred=tuple(inferred))
+
+
+def requested_table(requested: Mapping[str, Any]) -> StepTable | None:
+    """The table that an upstream segment's request would give, had it reached WanGP as it stands; None when the
+    request says too little of it."""
+    settings = {
+        **requested,
+        "activated_loras": requested.get("lora_names") or [],
+        "loras_multipliers": requested.get("lora_multipliers") or "",
+        "model_type": requested.get("model_name"),
+    }
+    table = sent_table(settings)
+    return None if table is None else replace(table, basis=Basis.REQUESTED, inferred=())
 
 
 def _names(value: object) -> list[str]:

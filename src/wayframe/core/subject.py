@@ -49,6 +49,7 @@ class Basis(StrEnum):
     APPLIED = "applied"
     SENT = "sent"
     PLANNED = "planned"
+    REQUESTED = "requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,10 @@ class FrameCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectSegment:
-    """One segment. `values` holds each level's own values; a key missing from a level in `whole` was absent."""
+    """One segment. `values` holds each level's own values; a key missing from a level in `whole` was absent.
+
+    `steps` is the surest table there is, `wanted` the one that should have come out: as planned, or as requested.
+    """
 
     index: int
     keyframes: tuple[str | None, str | None] = (None, None)
@@ -111,6 +115,7 @@ class SubjectSegment:
     values: Mapping[Level, Mapping[str, Any]] = field(default_factory=dict)
     whole: frozenset[Level] = frozenset()
     steps: StepTable | None = None
+    wanted: StepTable | None = None
     frames: FrameCount = FrameCount()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wayframe.core.steptable import ModelDefaults, sent_table
+from wayframe.core.steptable import ModelDefaults, requested_table, sent_table
 from wayframe.core.subject import Evidence, FlowTask, FrameCount, Level, Subject, SubjectSegment, address
 from wayframe.logs.record import RunRecord
 
@@ -58,6 +58,7 @@ def _segment(
         values={level: table for level, table in values.items() if table},
         whole=frozenset({Level.REQUESTED}) if known else frozenset(),
         steps=sent_table(applied, defaults=defaults.get(sent_to)) if applied else None,
+        wanted=requested_table(known),
         frames=FrameCount(
             asked=_entry(data["requested"].get("segment_frames_expanded"), index),
             quantised=_entry(data["planned"].get("quantised_segment_frames"), index),

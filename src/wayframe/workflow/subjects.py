@@ -117,10 +117,9 @@ def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
     resolved = (record.get("resolved") or {}).get("values", {}).get("segments", [])
     if index < len(resolved):
         values[Level.RESOLVED] = _without(resolved[index], NOT_OF_A_SEGMENT)
-    table = planned_table(planned)
+    wanted = planned_table(planned)
     applied = _applied_steps(record, index)
-    if table is not None and applied:
-        table = applied_table(applied, table)
+    table = applied_table(applied, wanted) if wanted is not None and applied else wanted
     tasks = [task for task in record.get("tasks", ()) if task["segment"] == index]
     return SubjectSegment(
         index=index,
@@ -130,6 +129,7 @@ def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
         values=values,
         whole=frozenset(values),
         steps=table,
+        wanted=wanted,
         frames=FrameCount(delivered=planned["frames"], overlap_before=planned["overlap_before"]),
     )
 
