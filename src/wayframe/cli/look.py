@@ -89,10 +89,16 @@ def show(
 ) -> None:
     """Show a run, or what a video carries."""
     record = _record(what, home=home)
+    if "logged" in record and level is None and not json:
+        from wayframe.cli.log_views import print_logged
+
+        print_logged(record["logged"])
+        return
     if level is not None:
         name = {"requested": "spec", "planned": "plan"}.get(level.value, level.value)
+        record = record.get("logged", record)
         if level.value not in record and name not in record:
-            raise typer.BadParameter(f"a video carries requested, resolved and planned, not {level.value}")
+            raise typer.BadParameter(f"{what} holds no level {level.value}")
         _print_json(record.get(level.value, record.get(name)))
         return
     if json:
@@ -108,25 +114,42 @@ def show(
 
 def runs(
     json: JsonOption = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            help="Only runs for which this is true, such as: num_phases == 2 and status == 'failed'",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
     home: HomeOption = None,
 ) -> None:
-    """List the runs of the home folder, newest first."""
-    from itertools import islice
-
+    """List the runs of the home folder, imported ones too, newest first."""
     from wayframe.store.home import open_home
+    from wayframe.store.query import row_of
     from wayframe.store.runs import readable_runs
 
     place = open_home(home)
-    records = [record for _, record in islice(readable_runs(place), limit)]
+    found = _chosen([record for _, record in readable_runs(place)], where=where)[:limit]
     if json:
-        _print_json(records)
-    elif records:
+        _print_json(found)
+    elif found:
         from wayframe.cli import views
 
-        views.print_runs(records)
+        views.print_runs([row_of(record) for record in found])
     else:
-        typer.echo(f"no runs yet in {place.runs}; try: wayframe demo")
+        typer.echo(f"no such runs in {place.runs}" if where else f"no runs yet in {place.runs}; try: wayframe demo")
+
+
+def _chosen(records: list[dict[str, Any]], *, where: str | None) -> list[dict[str, Any]]:
+    """The records for which an expression is true."""
+    from wayframe.store.query import matching, row_of
+
+    if where is None:
+        return records
+    ids = set(matching([row_of(record) for record in records], where=where))
+    return [record for record in records if record["run_id"] in ids]
 
 
 def schema(

@@ -11,15 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wayframe.core.findings import Finding, Severity
+from wayframe.core.findings import RANK, Finding, Severity
 from wayframe.core.plan import Plan, SegmentPlan
 
 if TYPE_CHECKING:
+    from wayframe.store.query import RunRow
     from wayframe.workflow.run import RunResult
 
 STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 SHORT_KEY = 12
 PROMPT_SHOWN = 48
+ALIKE_SHOWN, RUN_ID = 3, 17
 STATUS_STYLES = {"completed": "green", "failed": "red", "running": "cyan"}
 
 
@@ -120,17 +122,21 @@ def _at(path: str, values: Any) -> Any:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Findings, gravest first, with what to do."""
+    """Findings, gravest first, with what to do; of many by one rule the first few are shown."""
     console = out()
-    shown = list(findings)
-    if shown:
+    groups: dict[str, list[Finding]] = {}
+    for item in findings:
+        groups.setdefault(item.code, []).append(item)
+    if groups:
         console.print()
-    for item in shown:
-        line = Text(f"{item.severity.value:<8} ", style=STYLES[item.severity])
-        line.append(f"{item.message}", style="default")
-        line.append(f"  [{item.code} at {item.where}]", style="dim")
-        console.print(line, soft_wrap=True)
-        console.print(Text(f"         {item.action}", style="dim"), soft_wrap=True)
+    for group in sorted(groups.values(), key=lambda items: -RANK[items[0].severity]):
+        for item in group[:ALIKE_SHOWN]:
+            line = Text(f"{item.severity.value:<8} ", style=STYLES[item.severity])
+            line.append(item.message, style="default")
+            line.append(f"  [{item.code} at {item.where}]", style="dim")
+            console.print(line, soft_wrap=True)
+        more = f"{len(group) - ALIKE_SHOWN} more of this kind. " if len(group) > ALIKE_SHOWN else ""
+        console.print(Text(f"         {more}{group[0].action}", style="dim"), soft_wrap=True)
 
 
 def print_result(result: RunResult) -> None:
@@ -157,21 +163,21 @@ def print_result(result: RunResult) -> None:
     console.print(f"next: wayframe show {result.folder.run_id}")
 
 
-def print_runs(records: Sequence[Mapping[str, Any]]) -> None:
+def print_runs(rows: Sequence[RunRow]) -> None:
     """A list of runs, one a line."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("run", "status", "segments", "frames", "engine", "model", "prompt"):
-        table.add_column(name, no_wrap=name == "run")
-    for record in records:
-        planned = record["planned"]
+    for name in ("run", "status", "segments", "frames", "phases", "engine", "model", "prompt"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name) if name != "run" else RUN_ID)
+    for row in rows:
         table.add_row(
-            record["run_id"],
-            Text(record["status"], style=STATUS_STYLES.get(record["status"], "yellow")),
-            str(len(planned["segments"])),
-            str(planned["frames"]),
-            planned["engine"],
-            planned["model"] or "",
-            escape(_short(next((s["prompt"] for s in planned["segments"] if s["prompt"]), ""))),
+            row.run_id,
+            Text(row.status, style=STATUS_STYLES.get(row.status, "yellow")),
+            str(row.segments),
+            str(row.frames or ""),
+            str(row.num_phases or ""),
+            f"{row.engine} (log)" if row.imported else row.engine,
+            row.model or "",
+            escape(_short(row.prompt or "")),
         )
     out().print(table)
 

@@ -96,14 +96,14 @@ def _table(segment: SubjectSegment, table: TableComparison) -> Iterator[Differen
             f"loras[{name}]",
             (list(first), list(second)),
             impact=Impact.PICTURE,
-            effect=weight_effect(table, first, second),
+            effect=weight_effect(table, first=first, second=second),
         )
     if table.a.forwards != table.b.forwards:
         forwards = table.a.forwards, table.b.forwards
         yield _derived(segment, "forwards", forwards, impact=Impact.COSMETIC, effect=0, note="cost, not picture")
 
 
-def weight_effect(table: TableComparison, first: Sequence[float], second: Sequence[float]) -> int:
+def weight_effect(table: TableComparison, *, first: Sequence[float], second: Sequence[float]) -> int:
     """How much a LoRA's weights move the picture, 0 to 100: their change, by the noise that each step removes."""
     if len(first) != len(second):
         return LEAST_WEIGHT_EFFECT + SCALE

@@ -125,12 +125,11 @@ def differences(a: Subject, b: Subject, *, pairs: Sequence[Pairing]) -> tuple[Di
 
 
 def _run_wide(a: Subject, b: Subject) -> Iterator[Difference]:
-    for level in COMPARED_LEVELS:
-        if level in a.values and level in b.values:
-            whole = level in a.whole, level in b.whole
-            for path, left, right in _walk(level.value, a.values[level], b.values[level], whole=whole):
-                if not _told_by_keyframes(path):
-                    yield _difference(a, b, path, level=level, segment=None, values=(left, right))
+    for level in (level for level in COMPARED_LEVELS if level in a.values and level in b.values):
+        whole = level in a.whole, level in b.whole
+        for path, left, right in _walk(level.value, a.values[level], b.values[level], whole=whole):
+            if not _told_by_keyframes(path):
+                yield _difference(a, b, path, level=level, segment=None, values=(left, right))
 
 
 def _told_by_keyframes(path: str) -> bool:

@@ -113,7 +113,11 @@ class RunFolder:
 def claim_run(home: Home, *, now: datetime | None = None) -> RunFolder:
     """Make a new run folder; its id is the time, and the first free millisecond after it when that is taken."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
-    stamp = int(moment.strftime("%Y%m%d%H%M%S")) * 1000 + moment.microsecond // 1000
+    return claim_id(home, int(moment.strftime("%Y%m%d%H%M%S")) * 1000 + moment.microsecond // 1000)
+
+
+def claim_id(home: Home, stamp: int) -> RunFolder:
+    """Make a new run folder of this id (17 digits), or of the next one that is free."""
     while True:
         folder = home.runs / f"{stamp:017d}"
         try:
