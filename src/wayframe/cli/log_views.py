@@ -34,9 +34,10 @@ SHOWN, SETTINGS = (
 
 def print_runs(runs: Sequence[RunRecord]) -> None:
     """One run a line."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("run", "status", "segments", "phases", "frames", "model", "finished"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=RUN_ID if name == "run" else len(name))
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    widths = {"run": RUN_ID, "status": 10, "segs": 4, "phases": 6, "frames": 6, "finished": 19}
+    for name in (*widths, "model"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths.get(name), ratio=name not in widths)
     for run in runs:
         table.add_row(
             run.run_id or run.orchestrator_task_id or "?",
@@ -44,8 +45,8 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
             str(len(run.segments)),
             _phases(run),
             str(run.planned.get("expected_frames") or ""),
-            str(run.requested.get("model_name") or ""),
             run.finished or "",
+            str(run.requested.get("model_name") or ""),
         )
     out().print(table)
 

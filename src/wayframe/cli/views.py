@@ -165,9 +165,10 @@ def print_result(result: RunResult) -> None:
 
 def print_runs(rows: Sequence[RunRow]) -> None:
     """A list of runs, one a line."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("run", "status", "segments", "frames", "phases", "engine", "model", "prompt"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name) if name != "run" else RUN_ID)
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    widths = {"run": RUN_ID, "status": 10, "segs": 4, "frames": 6, "phases": 6, "engine": 11}
+    for name in (*widths, "model", "prompt"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths.get(name), ratio=name not in widths)
     for row in rows:
         table.add_row(
             row.run_id,
