@@ -315,6 +315,12 @@ def test_a_record_glued_behind_a_prompt_is_seen_when_the_prompt_is_known(tmp_pat
     assert run.segments[0].status == "complete"
 
 
+def test_a_record_glued_before_a_claim_that_is_told_again_is_seen(tmp_path: Path):
+    again = segment_claim().replace("Edge Function claimed task", "Supabase task_info")
+    run = only(tmp_path, segment_claim(), executing(SEGMENT), segment_claim(), sent("seed", "5").rstrip() + again)
+    assert run.segments[0].applied == {"seed": 5}
+
+
 def test_times_without_a_date_go_on_over_midnight(tmp_path: Path):
     stitch = claim(STITCH, "travel_stitch", orchestrator_task_id_ref=RUN)
     times = "[23:59:58] INFO HEADLESS idle\n[00:00:03] INFO HEADLESS idle\n"

@@ -109,10 +109,11 @@ class _Position:
     def repeats_claim(self, line: bytes) -> bool:
         """Whether a line tells the claim of the line before once more: the log says every claim twice."""
         brace = line.find(b"{")
-        told_again = line[:brace].endswith(_TOLD_AGAIN) and line[brace:] == self.claim
-        if line[:brace].endswith(_TOLD):
+        before = line[:brace]
+        if before.endswith(_TOLD):
             self.claim = line[brace:]
-        return told_again
+        alone = before.startswith(b"[DEBUG ") and before.count(b"] ") == 1
+        return alone and before.endswith(_TOLD_AGAIN) and line[brace:] == self.claim
 
 
 _TOLD, _TOLD_AGAIN = b"] Edge Function claimed task: ", b"] Supabase task_info: "
