@@ -329,3 +329,19 @@ def test_any_data_is_either_a_spec_or_refused_with_a_field(data: Data, keyframes
         assert outcome.problem
     else:
         assert parse_spec(spec_json(outcome)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"keyframes": [{"image": "a"}], "prompt": "\ud800"}, "prompt"),
+        ({"keyframes": [{"image": "b\udcff.png"}]}, "keyframes[0].image"),
+        ({"keyframes": [{"image": "a"}], "\ud800": 1}, "spec"),
+        ({"keyframes": [{"image": "a", "\ud800": 1}]}, "keyframes[0]"),
+    ],
+)
+def test_text_that_no_file_can_hold_is_refused(data: Data, field: str) -> None:
+    with pytest.raises(SpecError, match="holds characters that are no text") as caught:
+        parse_spec(data)
+    assert caught.value.field == field
+    assert parse_spec({"keyframes": [{"image": "山.png"}], "prompt": "\U0001f600"}).prompt == "\U0001f600"

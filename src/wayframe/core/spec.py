@@ -41,12 +41,19 @@ class _Part(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_switch_in_place_of_a_number(cls, value: object, info: ValidationInfo) -> object:
-        """YAML reads `yes`, `on` and `true` as a switch, which would count as the number 1."""
+    def _a_value_that_can_be_meant(cls, value: object, info: ValidationInfo) -> object:
+        """YAML reads `yes`, `on` and `true` as a switch, which would count as the number 1; and text must be text."""
         values = value if isinstance(value, list | tuple) else (value,)
         if info.field_name != "distilled" and any(isinstance(item, bool) for item in values):
             raise ValueError("expected a number or text, not true or false")
+        if any(isinstance(item, str) and not _can_be_written(item) for item in values):
+            raise ValueError("holds characters that are no text (half of a surrogate pair, or a broken file name)")
         return value
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether text has a UTF-8 form; JSON's escapes and file names can hold what has none."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _multiplier_text(value: object) -> object:
@@ -204,6 +211,7 @@ class TravelSpec(_Recipe):
     preset: str | None = None
     profile: Literal["h264", "draft"] | None = Field(None, description="how the video is encoded")
     curve: Literal["bell", "linear", "upstream"] | None = Field(None, description="how overlaps are blended")
+    carried: dict[str, JsonValue] | None = Field(None, description="what an imported payload held beside, for exports")
 
     @field_validator("resolution")
     @classmethod
@@ -302,6 +310,7 @@ _EXPECTED = {
     "float_type": "expected a number",
     "finite_number": "expected a finite number",
     "string_type": "expected text",
+    "string_unicode": "holds characters that are no text",
     "bool_parsing": "expected true or false",
     "tuple_type": "expected a list",
     "model_type": "expected a mapping",
@@ -324,7 +333,7 @@ def _translated(error: ValidationError) -> SpecError:
         return SpecError(f"{place}.{key}" if place else key, _unknown_key(first), fix=fix)
     field = field_path(first["loc"])
     cause = (first.get("ctx") or {}).get("error")
-    if not first["loc"] or (cause is not None and isinstance(first["input"], Mapping)):
+    if cause is not None and (not first["loc"] or isinstance(first["input"], Mapping)):
         nested, _, problem = str(cause).partition(": ")
         inner = f"{field}.{nested}" if first["loc"] else nested
         return SpecError(inner, problem, fix=fix) if problem else SpecError(field or "spec", nested, fix=fix)
@@ -332,7 +341,7 @@ def _translated(error: ValidationError) -> SpecError:
     limits = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in first.get("ctx", {}).items()}
     problem = str(cause) if cause else template.format_map(limits)
     value = None if first["type"] == "missing" else first["input"]
-    return SpecError(field, problem, value, fix=fix)
+    return SpecError(field or "spec", problem, value, fix=fix)
 
 
 def _deepest(details: Sequence[ErrorDetails]) -> ErrorDetails:
