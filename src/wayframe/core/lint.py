@@ -42,7 +42,7 @@ LORA_WRONG_EXPERT = rule(
 )
 SWITCH_NEVER = rule(
     "switch-never",
-    Severity.WARNING,
+    Severity.CRITICAL,
     title="The switch between the experts never happens",
     why="A model with two experts needs the high one for layout and the low one for detail.",
     action="Let the last phases run on the low expert and the first ones on the high expert.",

@@ -174,8 +174,6 @@ def _own_experts(layer: Layer, phases: Sequence[PhaseSpec]) -> list[str]:
             raise SpecError(layer.field(f"phases[{index}].expert"), f"{layer.model.name} has {expected}", expert)
         if index and expert == "high" and named[index - 1] == "low":
             raise SpecError(layer.field(f"phases[{index}].expert"), "noise only falls: high cannot follow low", expert)
-    if layer.model and allowed == {"high", "low"} and "low" not in named:
-        raise SpecError(layer.field("phases"), "the low expert never runs", fix="give the last phase expert: low")
     return list(named)
 
 

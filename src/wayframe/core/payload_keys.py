@@ -1,0 +1,127 @@
+"""Every key of upstream's payloads that is known: read, carried along, or not supported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+REQUIRED = (
+    "model_name",
+    "parsed_resolution_wh",
+    "num_new_segments_to_generate",
+    "segment_frames_expanded",
+    "frame_overlap_expanded",
+    "base_prompts_expanded",
+    "negative_prompts_expanded",
+    "input_image_paths_resolved",
+)
+OPTIONAL = (
+    *("seed_base", "steps", "num_inference_steps", "guidance_phases", "guidance_scale", "guidance2_scale"),
+    *("guidance3_scale", "switch_threshold", "switch_threshold2", "flow_shift", "sample_solver", "model_switch_phase"),
+    *("phase_config", "phase_configs_expanded", "loras_per_segment_expanded", "additional_loras", "loras"),
+    *("lora_names", "lora_multipliers", "generation_mode", "chain_segments", "independent_segments", "fps_helpers"),
+    *("amount_of_motion", "base_prompt", "negative_prompt", "enhanced_prompts_expanded", "text_before_prompts"),
+    *("text_after_prompts",),
+)
+"""Read when they are there, and written again by an export as far as they still say something."""
+CONSULTED = ("advanced_mode", "enhance_prompt", "model", "model_type", "selected_phase_preset_id")
+"""Read to resolve contradictions, and carried along as they are."""
+SEGMENT = (
+    *("num_frames", "segment_frames_target", "enhanced_prompt", "seed_to_use", "start_image_url", "end_image_url"),
+    *("segment_loras", "segment_index"),
+)
+"""Read in a segment's payload only."""
+READ = frozenset((*REQUIRED, *OPTIONAL, *CONSULTED))
+
+CARRIED = frozenset(
+    (
+        # identities
+        *("run_id", "shot_id", "project_id", "orchestrator_task_id", "orchestrator_task_id_ref", "orchestrator_run_id"),
+        *("parent_generation_id", "child_generation_id", "based_on", "generation_name", "input_image_generation_ids"),
+        *("pair_shot_generation_id", "pair_shot_generation_ids", "start_image_generation_id"),
+        *("end_image_generation_id", "user_id", "task_id"),
+        # the task's row and upstream's page
+        *("id", "status", "task_type", "tool_type", "description", "created_at", "output_location", "priority"),
+        *("generation_source", "dimension_source", "motion_mode", "turbo_mode", "random_seed", "thumbnail_url"),
+        *("create_as_generation", "make_primary_variant", "child_order", "is_single_item", "is_first_segment"),
+        *("is_last_segment", "generation_started_at", "worker_id", "attempts", "dependant_on", "error_message"),
+        # where it runs, and how it reports
+        *("main_output_dir_for_run", "current_run_base_output_dir", "segment_image_download_dir"),
+        *("debug_mode_enabled", "skip_cleanup_enabled", "poll_interval", "poll_timeout", "poll_timeout_upscale"),
+        *("model_family", "original_task_args", "original_common_args", "vlm_device", "upscale_model_name"),
+        *("seed_for_upscale", "frame_overlap_from_previous", "frame_overlap_with_next", "stitched_start_frame"),
+        *("guidance_start_frame", "seed", "prompt"),
+        # settings of a guide video, which mean nothing without one
+        *("structure_type", "structure_video_type", "structure_video_treatment", "structure_video_motion_strength"),
+        *("structure_canny_intensity", "structure_depth_contrast", "structure_guidance_frame_offset"),
+        *("structure_motion_frame_offset", "structure_original_video_url", "structure_trimmed_video_url"),
+        *("guide_preprocessing", "uni3c_strength", "uni3c_start_percent", "uni3c_end_percent", "uni3c_frame_policy"),
+        *("uni3c_zero_empty_frames", "uni3c_keep_on_gpu", "uni3c_guidance_frame_offset"),
+        # what a later task that joins the segments is told
+        *("clip_list", "num_joins", "gap_frame_count", "context_frame_count", "replace_mode", "resolution"),
+        *("keep_bridging_images", "use_input_video_fps", "use_input_video_resolution"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported:
+    """What upstream does because of a key, and the values at which it does nothing."""
+
+    effect: str
+    neutral: tuple[object, ...] = (False, "")
+
+
+_GUIDE = Unsupported(effect="lets a guide video steer the motion", neutral=(False, "", [], {}, {"kind": "none"}))
+_BUILT_IN = Unsupported(effect="adds a LoRA of upstream's own")
+_STARTING = Unsupported(effect="changes the first frames of later segments", neutral=(0,))
+UNSUPPORTED: Mapping[str, Unsupported] = {
+    **dict.fromkeys(
+        (
+            *("structure_guidance", "travel_guidance", "structure_videos", "structure_video_path"),
+            *("structure_guidance_video_url", "structure_motion_video_url", "use_uni3c", "uni3c_guide_video"),
+        ),
+        _GUIDE,
+    ),
+    **dict.fromkeys(
+        ("use_causvid_lora", "apply_causvid", "use_lighti2x_lora", "apply_reward_lora", "use_styleboost_loras"),
+        _BUILT_IN,
+    ),
+    **dict.fromkeys(
+        (
+            "subsequent_starting_strength_adjustment",
+            "desaturate_subsequent_starting_frames",
+            "adjust_brightness_subsequent_starting_frames",
+        ),
+        _STARTING,
+    ),
+    "use_svi": Unsupported(effect="chains segments by latents (SVI)"),
+    "svi_predecessor_video_url": Unsupported(effect="chains segments by latents (SVI)"),
+    "continuation_config": Unsupported(effect="continues a video or chains segments in another way", neutral=({},)),
+    "continue_from_video_resolved_path": Unsupported(effect="continues another video"),
+    "after_first_post_generation_saturation": Unsupported(effect="changes the colours after rendering", neutral=(1,)),
+    "after_first_post_generation_brightness": Unsupported(effect="changes the colours after rendering", neutral=(0,)),
+    "colour_match_videos": Unsupported(effect="matches the colours of segments"),
+    "show_input_images": Unsupported(effect="shows the pictures beside the video"),
+    "crossfade_sharp_amt": Unsupported(effect="sharpens blended frames (curve: upstream does it too)", neutral=(0,)),
+    "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
+    "audio_url": Unsupported(effect="adds sound"),
+    "upscale_factor": Unsupported(effect="enlarges the video", neutral=(0, 1, "")),
+    "cfg_star_switch": Unsupported(effect="corrects the guidance (CFG star)", neutral=(0, False)),
+    "cfg_zero_step": Unsupported(effect="leaves out guidance in the first steps", neutral=(-1,)),
+    "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
+    "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model", neutral=([],)),
+    "vace_image_refs_to_prepare_by_headless": Unsupported(
+        effect="shows reference pictures to the model", neutral=([],)
+    ),
+    "motion_settings_expanded": Unsupported(effect="sets the motion of single segments", neutral=([],)),
+    "regenerate_anchors": Unsupported(effect="renders the keyframes anew"),
+    "consolidated_end_anchor_idx": Unsupported(effect="renders several segments as one", neutral=([],)),
+    "consolidated_keyframe_positions": Unsupported(effect="renders several segments as one", neutral=([],)),
+    "debug_mode": Unsupported(effect="keeps files for debugging"),
+}
+
+
+def is_neutral(key: str, value: object) -> bool:
+    """Whether a key that is not supported has a value at which upstream does nothing anyway; null is one for all."""
+    return value is None or any(value == neutral for neutral in UNSUPPORTED[key].neutral)

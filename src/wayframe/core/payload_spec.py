@@ -1,0 +1,318 @@
+"""An upstream payload as a spec of ours: every repair, contradiction and loss is a finding, nothing is dropped unsaid.
+
+The spec that comes out is valid under our own rules and says everything explicitly. What has no meaning here stays in
+its `carried` block, so that an export gives it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from wayframe.core.catalogue import Catalogue, Model
+from wayframe.core.findings import Finding, finding
+from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
+from wayframe.core.payload_conflicts import conflicts
+from wayframe.core.payload_frames import Frames, each, read_frames
+from wayframe.core.payload_keys import CARRIED, READ, SEGMENT, UNSUPPORTED, is_neutral
+from wayframe.core.payload_like import Like
+from wayframe.core.payload_models import upstream_model
+from wayframe.core.payload_phases import Denoising, configured, loose
+from wayframe.core.payload_rules import (
+    PAYLOAD_CARRIED,
+    PAYLOAD_PROMPT,
+    PAYLOAD_SECRET,
+    PAYLOAD_SEED,
+    PAYLOAD_UNKNOWN,
+    PAYLOAD_UNSUPPORTED,
+)
+from wayframe.core.payload_wire import Data, Wire
+from wayframe.core.resolve import Resolved
+from wayframe.core.spec import TravelSpec, parse_spec
+from wayframe.errors import PayloadError
+
+_T = TypeVar("_T")
+Said = dict[str, Any]
+UPSTREAM_FPS = 16
+_SETS_OF_KEYS = ("details", "params", "task", "individual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A payload as a spec, with what was found on the way.
+
+    `origins` says for the words of the spec which key of the payload they come from (``payload:KEY``) or that upstream
+    adds them (``automatic``); `lora_origins` says so for single files. `requested` is the payload without its secrets.
+    """
+
+    spec: TravelSpec
+    findings: tuple[Finding, ...]
+    origins: Mapping[str, str]
+    requested: Data
+    lora_origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def import_payload(
+    data: object,
+    *,
+    catalogue: Catalogue,
+    like: Like = Like.PLAIN,
+    strict: bool = False,
+    is_secret: Callable[[str], bool] = names_a_key,
+) -> Imported:
+    """Read a payload as `like` does and say it in a spec of ours.
+
+    `strict` makes a key that has an effect upstream and none here, or that is not known, an error. Raises
+    `PayloadError` for missing or wrong keys and for models that are not known, `SpecError` for what the spec refuses.
+    """
+    payload = read_payload(data, is_secret=is_secret)
+    wire = payload.wire
+    model = catalogue.model(upstream_model(wire.model_name).model)
+    frames = read_frames(wire, model=model, like=like)
+    shared, own = _denoising(wire, model=model, like=like)
+    texts = _Texts.of(wire)
+    keys = tuple(_key_findings(payload))
+    if strict:
+        _refuse_unsupported(keys)
+    spec: Said = {
+        **_travel(wire, frames=frames, model=model),
+        **shared.words,
+        "keyframes": _keyframes(frames, texts=texts, own=own),
+        "carried": _carried(payload),
+    }
+    found = [*conflicts(payload, model=model), *frames.findings, *shared.findings]
+    found += [item for one in own if one for item in one.findings]
+    found += [*_seed_findings(wire), *texts.findings, *_secret_findings(payload), *keys]
+    origins = {**_ORIGINS, **_other_origins(wire), **texts.origins, **shared.origins}
+    for index, one in enumerate(own):
+        origins |= {f"segments[{index}].{word}": origin for word, origin in (one.origins if one else {}).items()}
+    return Imported(
+        spec=parse_spec(spec),
+        findings=tuple(found),
+        origins=origins,
+        requested=payload.clean,
+        lora_origins=shared.lora_origins,
+    )
+
+
+_ORIGINS: Mapping[str, str] = {
+    "mode": "payload:generation_mode",
+    "model": "payload:model_name",
+    "chaining": "payload:chain_segments",
+    "overlap": "payload:frame_overlap_expanded",
+    "segment_frames": "payload:segment_frames_expanded",
+    "positions": "payload:segment_frames_expanded",
+    "resolution": "payload:parsed_resolution_wh",
+    "fps": "payload:fps_helpers",
+    "amount_of_motion": "payload:amount_of_motion",
+    "seed": "payload:seed_base",
+}
+
+
+def _other_origins(wire: Wire) -> Said:
+    given = {"chaining": "independent_segments"} if wire.chain_segments is None and wire.independent_segments else {}
+    said = {word: f"payload:{key}" for word, key in given.items()}
+    for word, key in (("chaining", "chain_segments"), ("mode", "generation_mode"), ("fps", "fps_helpers")):
+        if getattr(wire, key) is None and word not in said:
+            said[word] = "default"
+    return {**said, "negative_prompt": "payload:negative_prompts_expanded"}
+
+
+def _travel(wire: Wire, *, frames: Frames, model: Model) -> Said:
+    fps = wire.fps_helpers or UPSTREAM_FPS
+    if fps != int(fps):
+        raise PayloadError("fps_helpers", "expected a whole number", fps)
+    words: Said = {
+        "mode": frames.mode,
+        "chaining": frames.chaining,
+        "model": model.name,
+        "resolution": "{}x{}".format(*frames.size),
+        "fps": int(fps),
+    }
+    if frames.mode == "batch":
+        words["segment_frames"] = list(frames.frames)
+    if frames.overlaps:
+        words["overlap"] = list(frames.overlaps)
+    if wire.seed_base is not None and wire.seed_base >= 0:
+        words["seed"] = wire.seed_base
+    if wire.amount_of_motion is not None and not wire.advanced_mode:
+        words["amount_of_motion"] = wire.amount_of_motion
+    return words
+
+
+def _denoising(wire: Wire, *, model: Model, like: Like) -> tuple[Denoising, list[Denoising | None]]:
+    """The words of the whole spec, and those of each segment that has its own (or None)."""
+    shared = (
+        loose(wire, model=model, like=like)
+        if wire.phase_config is None
+        else configured(wire.phase_config, model=model, loras=None, key="phase_config")
+    )
+    count = wire.num_new_segments_to_generate
+    configs, loras = wire.phase_configs_expanded, wire.loras_per_segment_expanded
+    for key, values in (("phase_configs_expanded", configs), ("loras_per_segment_expanded", loras)):
+        if 1 < len(values) < count:
+            raise PayloadError(
+                key, f"{len(values)} values for {count} segments", fix="give one for each, or one for all"
+            )
+    own: list[Denoising | None] = []
+    for index in range(count):
+        config = _of_all(configs, index)
+        segment_loras = _of_all(loras, index) or None
+        if config is None and segment_loras is None:
+            own.append(None)
+            continue
+        used = config or wire.phase_config
+        key = f"phase_configs_expanded[{index}]" if config else "phase_config"
+        if used is None:
+            words = {"loras": [{"file": lora.url, "multiplier": lora.multiplier} for lora in segment_loras or ()]}
+            origin = f"payload:loras_per_segment_expanded[{index}]"
+            own.append(Denoising(words=words, origins={"loras": origin}, findings=()))
+        else:
+            own.append(configured(used, model=model, loras=segment_loras, key=key))
+    return shared, own
+
+
+def _of_all(values: tuple[_T | None, ...], index: int) -> _T | None:
+    """The value of a segment: its own, or the single one that holds for all."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values[index]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Texts:
+    """The prompts of all segments, as upstream puts them together."""
+
+    prompts: tuple[str, ...]
+    negative: tuple[str, ...]
+    origins: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, wire: Wire) -> _Texts:
+        count = wire.num_new_segments_to_generate
+        base = each(wire.base_prompts_expanded, count=count, key="base_prompts_expanded")
+        negative = each(wire.negative_prompts_expanded, count=count, key="negative_prompts_expanded")
+        enhanced = wire.enhanced_prompts_expanded
+        if enhanced:
+            enhanced = each(enhanced, count=count, key="enhanced_prompts_expanded")
+        written = [enhanced[index].strip() and enhanced[index] if enhanced else "" for index in range(count)]
+        used = [written[index] if wire.enhance_prompt and written[index] else base[index] for index in range(count)]
+        around = (wire.text_before_prompts.strip(), wire.text_after_prompts.strip())
+        return cls(
+            prompts=tuple(_wrapped(text if text.strip() else wire.base_prompt, *around) for text in used),
+            negative=tuple(text if text.strip() else wire.negative_prompt for text in negative),
+            origins={
+                f"segments[{index}].prompt": f"payload:{'enhanced' if text != base[index] else 'base'}_prompts_expanded"
+                for index, text in enumerate(used)
+            },
+            findings=tuple(_not_written(wire, written)),
+        )
+
+
+def _wrapped(text: str, before: str, after: str) -> str:
+    return " ".join(part for part in (before, text, after) if part) if before or after else text
+
+
+def _not_written(wire: Wire, written: list[str]) -> Iterator[Finding]:
+    lacking = [index for index, text in enumerate(written) if not text]
+    if wire.enhance_prompt and lacking:
+        message = f"enhance_prompt is on, and segments {lacking} have no enhanced prompt"
+        yield finding(PAYLOAD_PROMPT, message, where="prompt", evidence={"segments": lacking})
+
+
+def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None]) -> list[Said]:
+    keyframes: list[Said] = []
+    for index, image in enumerate(frames.images):
+        keyframe: Said = {"image": image}
+        if frames.mode == "timeline":
+            keyframe["at"] = frames.positions[index]
+        if index < len(frames.frames):
+            keyframe["prompt"] = texts.prompts[index]
+            keyframe["negative_prompt"] = texts.negative[index]
+            denoising = own[index]
+            keyframe |= denoising.words if denoising else {}
+        keyframes.append(keyframe)
+    return keyframes
+
+
+def _seed_findings(wire: Wire) -> Iterator[Finding]:
+    if wire.seed_base is not None and wire.seed_base < 0:
+        message = f"seed {wire.seed_base} stands for a random one; 0 is planned"
+        yield finding(PAYLOAD_SEED, message, where="seed", evidence={"seed": wire.seed_base})
+
+
+def _secret_findings(payload: Payload) -> Iterator[Finding]:
+    for path in payload.secrets:
+        yield finding(PAYLOAD_SECRET, f"{path} was there and is removed", where=path)
+
+
+def _key_findings(payload: Payload) -> Iterator[Finding]:
+    """What is not supported or not known, key by key, and one finding for all that is carried along."""
+    carried: list[str] = []
+    seen: set[str] = set()
+    for part in _SETS_OF_KEYS:
+        for key, value in payload.rest.get(part, {}).items():
+            if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
+                continue  # a segment's own value, or the one that it takes from here, is read
+            seen.add(key)
+            if key in UNSUPPORTED and not is_neutral(key, value):
+                message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"
+                yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": _short(value)})
+            elif key in UNSUPPORTED or key in CARRIED or key in READ or key in SEGMENT:
+                carried.append(key)
+            else:
+                message = f"{key} is not a known key"
+                yield finding(PAYLOAD_UNKNOWN, message, where=key, evidence={"value": _short(value)})
+    if carried:
+        message = f"{len(carried)} keys without an effect are carried along"
+        yield finding(PAYLOAD_CARRIED, message, where="carried", evidence={"keys": carried})
+
+
+def _short(value: object) -> object:
+    """A value for evidence; of large ones only the kind is told."""
+    return value if isinstance(value, int | float | str | None) else type(value).__name__
+
+
+def _refuse_unsupported(keys: tuple[Finding, ...]) -> None:
+    bad = [item for item in keys if item.code in (PAYLOAD_UNSUPPORTED.code, PAYLOAD_UNKNOWN.code)]
+    if bad:
+        more = f" (and {len(bad) - 1} more: {', '.join(item.where for item in bad[1:])})" if len(bad) > 1 else ""
+        message = bad[0].message.removeprefix(f"{bad[0].where}: ").removeprefix(f"{bad[0].where} ")
+        raise PayloadError(bad[0].where, f"{message}{more}", fix="leave --strict out to go on without")
+
+
+def _carried(payload: Payload) -> Said:
+    """What an export needs to give back the payload: its shape, upstream's name of the model, and unread keys."""
+    parts = {part: dict(keys) for part, keys in payload.rest.items() if keys}
+    return {"shape": payload.shape.value, "model_name": payload.wire.model_name, **parts}
+
+
+def with_import(resolved: Resolved, imported: Imported) -> Resolved:
+    """The resolved spec with the import's findings, and with origins that name the payload's keys."""
+    origins = {
+        path: _origin(path, said, resolved=resolved, imported=imported) for path, said in resolved.origins.items()
+    }
+    return replace(resolved, origins=origins, findings=(*imported.findings, *resolved.findings))
+
+
+def _origin(path: str, said: str, *, resolved: Resolved, imported: Imported) -> str:
+    """`said` is replaced where it is ``spec``: by the longest part of the path that the import speaks of."""
+    if said != "spec":
+        return said
+    segment, _, inner = path.partition("].") if path.startswith("segments[") else ("", "", path)
+    if inner.startswith("loras["):
+        file = _file(inner, resolved)
+        if file in imported.lora_origins and not segment:
+            return imported.lora_origins[file]
+    word, last = inner.split("[", 1)[0], inner.rsplit(".", 1)[-1]
+    near = (f"{segment}].{inner}", f"{segment}].{word}") if segment else ()
+    return next((imported.origins[name] for name in (*near, inner, word, last) if name in imported.origins), said)
+
+
+def _file(path: str, resolved: Resolved) -> str:
+    """The file of a LoRA of the recipe that segments share."""
+    index = int(path.removeprefix("loras[").split("]", 1)[0])
+    loras = resolved.segments[0].recipe.loras
+    return loras[index].file if index < len(loras) else ""
