@@ -115,3 +115,10 @@ def test_frozen_frames_and_other_joins_are_not_the_usual_step():
 def test_a_join_without_surroundings_is_held_against_what_can_be_seen():
     (seam,) = seams(series(3, compensated=[0, 1, 1]), joins=[JoinPlace(start=1, overlap=1)])
     assert seam.score == pytest.approx(2)
+
+
+@pytest.mark.parametrize(("jump", "verdict"), [(0.9, "even"), (1.1, "slight"), (2.1, "visible")])
+def test_a_score_is_told_in_a_word_with_the_signal_that_stands_out(jump: float, verdict: str):
+    luma = np.r_[np.full(20, 100.0), np.full(20, 100.0 + jump)]  # half a grey level counts one
+    (seam,) = seams(series(40, luma=luma), joins=[JoinPlace(start=20, overlap=0)])
+    assert (seam.verdict, seam.signal) == (verdict, "luma")

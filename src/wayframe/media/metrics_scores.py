@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ _AROUND = 12
 _LEAST_COMPENSATED, _LEAST_SHARPNESS, _LEAST_LUMA = 0.5, 0.05, 0.5
 """Steps below these are not seen nor told from an encoder's work: grey levels, natural logarithm, grey levels."""
 _HIGH_PERCENTILE = 95.0
+_SLIGHT, _VISIBLE = 2.0, 4.0
+"""Scores from which a join stands out; hard cuts in moving pictures reach 5 to 30, clean joins stay below 2."""
+
+Signal: TypeAlias = Literal["change", "sharpness", "luma"]
+Verdict: TypeAlias = Literal["even", "slight", "visible"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +62,31 @@ class Seam:
     sharpness: Step
     luma: Step
 
+    @property
+    def signal(self) -> Signal:
+        """What stands out most."""
+        ratios: dict[Signal, float] = {
+            "change": self.compensated.ratio,
+            "sharpness": self.sharpness.ratio,
+            "luma": self.luma.ratio,
+        }
+        return max(ratios, key=lambda name: ratios[name])
+
+    @property
+    def verdict(self) -> Verdict:
+        """The score in a word."""
+        if self.score >= _VISIBLE:
+            return "visible"
+        return "slight" if self.score >= _SLIGHT else "even"
+
     def to_json(self) -> dict[str, Any]:
         """The seam as plain data."""
         signals = {
             name: {key: short(value) for key, value in asdict(step).items()}
             for name, step in (("compensated", self.compensated), ("sharpness", self.sharpness), ("luma", self.luma))
         }
-        return {"start": self.start, "overlap": self.overlap, "score": short(self.score), **signals}
+        place = {"start": self.start, "overlap": self.overlap}
+        return {**place, "score": short(self.score), "verdict": self.verdict, "signal": self.signal, **signals}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
