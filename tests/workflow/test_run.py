@@ -44,7 +44,7 @@ def test_the_outcome_says_what_the_video_is(finished: Finished) -> None:
     assert outcome["digest"] == packet_digest(result.video)
     assert outcome["bytes"] == result.video.stat().st_size
     assert outcome["stitch"] == {"copied": 9, "encoded": 0}
-    assert outcome["seconds"].keys() == {"render", "stitch"}
+    assert outcome["seconds"].keys() == {"render", "stitch", "metrics"}
 
 
 def test_the_outcome_names_every_segment_with_the_digest_of_its_artifact(finished: Finished) -> None:

@@ -34,8 +34,10 @@ from wayframe.media.stitch import Join, StitchReport, stitch
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home
 from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, readable_runs
+from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
+from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
@@ -69,6 +71,7 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     A run of the same plan that was interrupted goes on under its own id. Raises the error that ended the run, after it
     was entered into the record; finished segments stay in the store.
     """
+    check_pictures(trip.remote)
     check_out(options.out, force=options.force)
     store = ArtifactStore(home)
     store.sweep()
@@ -128,7 +131,7 @@ def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]
     """The newest run of this plan when it was interrupted, else a new one."""
     digest = plan_digest(trip.planned())
     for folder, record in readable_runs(home):
-        if record["plan_digest"] == digest:
+        if record.get("plan_digest") == digest:
             return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
     return claim_run(home), None
 
@@ -167,6 +170,8 @@ class _Run:
         rendered = time.perf_counter()
         report = self._stitch(artifacts)
         stitched = time.perf_counter()
+        metrics = measure_trip(self.trip, video=self.folder.video, cancelled=self.options.cancelled)
+        measured = time.perf_counter()
         if denoises:
             self._hold_levels()
         self._copy_out()
@@ -176,7 +181,12 @@ class _Run:
             "digest": report.digest,
             "bytes": self.folder.video.stat().st_size,
             "stitch": {"copied": report.copied, "encoded": report.encoded},
-            "seconds": {"render": round(rendered - begin, 3), "stitch": round(stitched - rendered, 3)},
+            "metrics": metrics.to_json(),
+            "seconds": {
+                "render": round(rendered - begin, 3),
+                "stitch": round(stitched - rendered, 3),
+                "metrics": round(measured - stitched, 3),
+            },
         }
 
     def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
