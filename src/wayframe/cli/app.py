@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import exchange, inspecting, logs, look, make, setup
+from wayframe.cli import inspecting, logs, look, make, setup
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
@@ -18,7 +18,6 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode=None,  # what draws help in boxes takes longer to import than all the rest
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keyframes in, one continuous video out, and a record that explains it.",
@@ -45,7 +44,6 @@ look.register(app)
 inspecting.register(app)
 setup.register(app)
 logs.register(app)
-exchange.register(app)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -37,7 +37,6 @@ from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, readabl
 from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
-from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
@@ -71,7 +70,6 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     A run of the same plan that was interrupted goes on under its own id. Raises the error that ended the run, after it
     was entered into the record; finished segments stay in the store.
     """
-    check_pictures(trip.remote)
     check_out(options.out, force=options.force)
     store = ArtifactStore(home)
     store.sweep()
@@ -131,7 +129,7 @@ def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]
     """The newest run of this plan when it was interrupted, else a new one."""
     digest = plan_digest(trip.planned())
     for folder, record in readable_runs(home):
-        if record.get("plan_digest") == digest:
+        if record["plan_digest"] == digest:
             return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
     return claim_run(home), None
 
