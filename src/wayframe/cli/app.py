@@ -18,6 +18,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # what draws help in boxes takes longer to import than all the rest
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keyframes in, one continuous video out, and a record that explains it.",
