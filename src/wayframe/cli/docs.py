@@ -10,6 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 HEAD = """\
@@ -27,8 +28,17 @@ def cli_markdown() -> str:
     """All commands with their arguments and options, as Markdown."""
     from wayframe.cli.app import app
 
-    commands = [command.callback for command in app.registered_commands if command.callback]
-    return "\n".join([HEAD, *(_section(command) for command in commands)])
+    return "\n".join([HEAD, *(_section(name, command) for name, command in commands(app, prefix="wayframe"))])
+
+
+def commands(app: typer.Typer, *, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every command under its full name (``wayframe run``), those of groups too, in the order of help."""
+    for command in app.registered_commands:
+        if command.callback:
+            yield f"{prefix} {command.name or command.callback.__name__.replace('_', '-')}", command.callback
+    for group in app.registered_groups:
+        if group.typer_instance:
+            yield from commands(group.typer_instance, prefix=f"{prefix} {group.name}")
 
 
 class _Word(NamedTuple):
@@ -39,10 +49,10 @@ class _Word(NamedTuple):
     panel: str
 
 
-def _section(command: Callable[..., Any]) -> str:
+def _section(name: str, command: Callable[..., Any]) -> str:
     arguments, options = _words(command)
-    usage = " ".join(["wayframe", command.__name__, "[OPTIONS]", *(word.spelling for word in arguments)])
-    parts = [f"## wayframe {command.__name__}\n\n{getdoc(command)}\n\n```\n{usage}\n```\n"]
+    usage = " ".join([name, "[OPTIONS]", *(word.spelling for word in arguments)])
+    parts = [f"## {name}\n\n{getdoc(command)}\n\n```\n{usage}\n```\n"]
     parts += [_table(arguments)] if arguments else []
     for panel in dict.fromkeys(word.panel for word in options):
         parts += [f"{panel}:\n"] if panel else []
