@@ -37,7 +37,8 @@ def load(path: str | os.PathLike[str]) -> TravelSpec:
 def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None) -> Plan:
     """Every step that a run of `spec` would do. Touches no model.
 
-    `spec` is a file, a mapping or a loaded spec; pictures are relative to the file's folder, else to the current one.
+    `spec` is a file, a mapping or a loaded spec; an upstream payload is read plainly. Pictures are relative to the
+    file's folder, else to the current one.
     Raises `errors.InputError`.
     """
     from wayframe.store.home import open_home
@@ -75,11 +76,14 @@ def run(
 
 
 def _source(spec: Spec) -> SpecSource:
+    from wayframe.core.payload import is_payload
     from wayframe.core.spec import TravelSpec, parse_spec
-    from wayframe.workflow.sources import SpecSource, spec_source
+    from wayframe.workflow.sources import Reading, SpecSource, payload_source, spec_source
 
     if isinstance(spec, TravelSpec):
         return SpecSource(spec=spec, base=Path.cwd())
+    if is_payload(spec):
+        return payload_source(spec, base=Path.cwd(), words={}, reading=Reading())
     if isinstance(spec, Mapping):
         return SpecSource(spec=parse_spec(spec), base=Path.cwd())
     return spec_source([Path(spec)], words={})

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wayframe.cli.options import HomeOption, JsonOption, Sources, spec_flags
+from wayframe.cli.options import HomeOption, JsonOption, KeyframesOption, LikeOption, Sources, StrictOption, spec_flags
+from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
     from wayframe.workflow.trip import Trip
@@ -38,10 +39,13 @@ def plan(
     sources: Sources,
     json: JsonOption = False,
     origins: Annotated[bool, typer.Option("--origins", help="Show where each value comes from.")] = False,
+    like: LikeOption = Like.PLAIN,
+    strict: StrictOption = False,
+    keyframes: KeyframesOption = None,
     home: HomeOption = None,
 ) -> None:
     """Show every step that a run would do; touches no model."""
-    trip = _trip(sources, words=words, home=home)
+    trip = _trip(sources, words=words, home=home, like=like, strict=strict, keyframes=keyframes)
     if json:
         planned = trip.planned()
         _print_json({**planned, "origins": trip.resolved["origins"]} if origins and trip.resolved else planned)
@@ -60,13 +64,15 @@ def lint(
     sources: Sources,
     json: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when there is a warning or worse.")] = False,
+    like: LikeOption = Like.PLAIN,
+    keyframes: KeyframesOption = None,
     home: HomeOption = None,
 ) -> None:
     """Say what is allowed, but probably not meant."""
     from wayframe.core.documents import findings_json
     from wayframe.core.findings import Severity
 
-    trip = _trip(sources, words=words, home=home)
+    trip = _trip(sources, words=words, home=home, like=like, keyframes=keyframes)
     found = trip.plan.findings
     if json:
         _print_json(findings_json(found))
@@ -169,11 +175,21 @@ def schema(
     typer.echo(f"{out}: put `# yaml-language-server: $schema={out}` on the first line of a spec")
 
 
-def _trip(sources: list[Path], *, words: dict[str, Any], home: Path | None) -> Trip:
+def _trip(
+    sources: list[Path],
+    *,
+    words: dict[str, Any],
+    home: Path | None,
+    like: Like,
+    keyframes: Path | None,
+    strict: bool = False,
+) -> Trip:
     from wayframe.store.home import open_home
     from wayframe.workflow import sources as read
 
-    return read.trip_of_spec(read.spec_source(sources, words=words), home=open_home(home))
+    place = open_home(home)
+    source = read.spec_source(sources, words=words, reading=read.Reading(like=like, strict=strict, home=place))
+    return read.trip_of_spec(source, home=place, pictures=keyframes)
 
 
 def _record(what: str, *, home: Path | None) -> dict[str, Any]:

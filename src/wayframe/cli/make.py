@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wayframe.cli.options import HomeOption, spec_flags
+from wayframe.cli.options import HomeOption, LikeOption, StrictOption, spec_flags
+from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
     from wayframe.workflow.run import RunOptions
@@ -30,7 +31,8 @@ def run(
     *,
     words: dict[str, Any],
     sources: Annotated[
-        list[Path] | None, typer.Argument(help="A spec (.yaml, .toml, .json), or pictures.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="A spec (.yaml, .toml, .json), an upstream payload, or pictures.", show_default=False),
     ] = None,
     plan: Annotated[Path | None, typer.Option("--plan", help="Run a plan as it is.", show_default=False)] = None,
     video: Annotated[
@@ -38,8 +40,12 @@ def run(
     ] = None,
     keyframes: Annotated[
         Path | None,
-        typer.Option("--keyframes", help="Folder of the pictures for --plan and --from.", show_default=False),
+        typer.Option(
+            "--keyframes", help="Folder of the pictures for --plan, --from, and for addresses.", show_default=False
+        ),
     ] = None,
+    like: LikeOption = Like.PLAIN,
+    strict: StrictOption = False,
     out: OutOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -61,7 +67,9 @@ def run(
     elif video is not None:
         trip = read.trip_of_video(video, keyframes=keyframes)
     else:
-        trip = read.trip_of_spec(read.spec_source(sources or [], words=words), home=place)
+        reading = read.Reading(like=like, strict=strict, home=place)
+        source = read.spec_source(sources or [], words=words, reading=reading)
+        trip = read.trip_of_spec(source, home=place, pictures=keyframes)
     _carry_out(trip, home=home, out=out, force=force, show="quiet" if quiet else "json" if json_events else "text")
 
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from wayframe.core.payload_like import Like
+
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", help="Where runs and artifacts live.", envvar="WAYFRAME_HOME", show_default=False),
@@ -18,7 +20,18 @@ HomeOption = Annotated[
 PANEL = "In place of the spec's own words"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Sources = Annotated[
-    list[Path], typer.Argument(help="A spec (.yaml, .toml, .json), or two or more pictures.", show_default=False)
+    list[Path],
+    typer.Argument(
+        help="A spec (.yaml, .toml, .json), an upstream payload, or two or more pictures.", show_default=False
+    ),
+]
+LikeOption = Annotated[Like, typer.Option("--like", help="By whose habits an upstream payload is read.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Refuse an upstream payload that asks for what is not done here.")
+]
+KeyframesOption = Annotated[
+    Path | None,
+    typer.Option("--keyframes", help="Folder of the pictures that are addresses in the spec.", show_default=False),
 ]
 
 

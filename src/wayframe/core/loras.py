@@ -73,6 +73,12 @@ def parse_multiplier(text: str | float, *, field: str) -> Multiplier:
     return Multiplier(text=written, phases=phases)
 
 
+def multiplier_text(weights: Sequence[float]) -> str:
+    """Give the text of one phase whose steps have these weights; it reads back to exactly them."""
+    texts = [_shortest(weight) for weight in weights]
+    return texts[0] if len(set(texts)) == 1 else ",".join(texts)
+
+
 def join_phases(texts: Sequence[str]) -> str:
     """Join the multipliers that a LoRA has in phase 1, 2, ... to one text, keeping each as it is written.
 

@@ -72,8 +72,7 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     """
     if not isinstance(data, Mapping):
         raise PayloadError("payload", "expected a mapping", data)
-    secrets: list[str] = []
-    clean = _without_secrets(data, is_secret=is_secret, found=secrets)
+    clean, secrets = without_secrets(data, is_secret=is_secret)
     task, params, details = _parts(clean)
     kind = task.get("task_type", params.get("task_type", WHOLE_TRAVEL))
     if kind != WHOLE_TRAVEL and kind not in SEGMENT_TASKS:
@@ -88,17 +87,20 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     return _payload(shape, details, parts=parts, clean=clean, secrets=secrets)
 
 
-def _without_secrets(
-    data: Mapping[str, Any], *, is_secret: Callable[[str], bool], found: list[str], inside: str = ""
-) -> Data:
-    """A copy without what has a secret's name, at any depth; `found` gets the paths."""
+def without_secrets(data: Mapping[str, Any], *, is_secret: Callable[[str], bool]) -> tuple[Data, list[str]]:
+    """A copy without what has a secret's name, at any depth, and the paths of what is left out."""
+    found: list[str] = []
+    return _kept(data, is_secret=is_secret, found=found), found
+
+
+def _kept(data: Mapping[str, Any], *, is_secret: Callable[[str], bool], found: list[str], inside: str = "") -> Data:
     kept: Data = {}
     for key, value in data.items():
         path = f"{inside}{key}"
         if is_secret(str(key)):
             found.append(path)
         elif isinstance(value, Mapping):
-            kept[str(key)] = _without_secrets(value, is_secret=is_secret, found=found, inside=f"{path}.")
+            kept[str(key)] = _kept(value, is_secret=is_secret, found=found, inside=f"{path}.")
         else:
             kept[str(key)] = value
     return kept
@@ -198,5 +200,6 @@ def _rest(part: Data, *, shape: Shape, name: str) -> Data:
     if shape is Shape.SEGMENT and name == "details":
         return dict(part)
     read = READ | {*SEGMENT} if shape is Shape.SEGMENT else READ
-    kept = {key: value for key, value in part.items() if key not in read or key in CONSULTED}
+    own = SEGMENT_GONE if shape is Shape.SEGMENT else frozenset[str]()
+    kept = {key: value for key, value in part.items() if key not in read or (key in CONSULTED and key not in own)}
     return {key: value for key, value in kept.items() if not (name == "params" and key == INDIVIDUAL)}

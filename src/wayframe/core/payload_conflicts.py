@@ -16,6 +16,7 @@ from wayframe.core.payload_rules import (
     PAYLOAD_MODEL_PHASES,
     PAYLOAD_MODEL_PRESET,
     PAYLOAD_OVERRULED,
+    PAYLOAD_SURPLUS,
 )
 from wayframe.core.payload_wire import Wire, WirePhases, said
 from wayframe.core.schedule import wire_thresholds
@@ -24,6 +25,10 @@ THRESHOLD_TOLERANCE = 0.01
 """Timesteps by which a threshold may differ: upstream's have been through float32 now and then."""
 _OF_KIND = ("vace", "i2v", "t2v", "flf2v")
 _LEVELS = ("individual", "params", "details")
+_ONE_A_SEGMENT = (
+    *("segment_frames_expanded", "base_prompts_expanded", "negative_prompts_expanded", "enhanced_prompts_expanded"),
+    *("phase_configs_expanded", "loras_per_segment_expanded"),
+)
 _LISTS_OF_ALL = frozenset(
     {"phase_configs_expanded", "loras_per_segment_expanded", "enhanced_prompts_expanded", "base_prompt"}
     | {"negative_prompt", "text_before_prompts", "text_after_prompts"}
@@ -35,6 +40,11 @@ def conflicts(payload: Payload, *, model: Model) -> Iterator[Finding]:
     wire = payload.wire
     yield from _model(wire, model=model)
     yield from _advanced(payload)
+    yield from _surplus(wire)
+    if any(wire.enhanced_prompts_expanded) and not wire.enhance_prompt:
+        message = "enhanced_prompts_expanded is given and enhance_prompt is off: base_prompts_expanded wins"
+        evidence = {"winner": "base_prompts_expanded"}
+        yield finding(PAYLOAD_OVERRULED, message, where="enhanced_prompts_expanded", evidence=evidence)
     if wire.phase_config is not None:
         yield from _overruled(wire, wire.phase_config)
         yield from _in_no_phase(wire, wire.phase_config)
@@ -42,6 +52,15 @@ def conflicts(payload: Payload, *, model: Model) -> Iterator[Finding]:
         yield _loser("steps", wire.steps, winner="num_inference_steps", value=wire.num_inference_steps)
     if payload.shape is Shape.SEGMENT:
         yield from _levels(payload)
+
+
+def _surplus(wire: Wire) -> Iterator[Finding]:
+    count = wire.num_new_segments_to_generate
+    for key in _ONE_A_SEGMENT:
+        given = len(getattr(wire, key))
+        if given > count:
+            message = f"{key} has {given} values for {count} segment{'' if count == 1 else 's'}"
+            yield finding(PAYLOAD_SURPLUS, message, where=key, evidence={"values": given, "segments": count})
 
 
 def _loser(key: str, said: object, *, winner: str, value: object) -> Finding:

@@ -20,12 +20,14 @@ OPTIONAL = (
     *("guidance3_scale", "switch_threshold", "switch_threshold2", "flow_shift", "sample_solver", "model_switch_phase"),
     *("phase_config", "phase_configs_expanded", "loras_per_segment_expanded", "additional_loras", "loras"),
     *("lora_names", "lora_multipliers", "generation_mode", "chain_segments", "independent_segments", "fps_helpers"),
-    *("amount_of_motion", "base_prompt", "negative_prompt", "enhanced_prompts_expanded", "text_before_prompts"),
-    *("text_after_prompts",),
+    *("amount_of_motion", "enhanced_prompts_expanded", "text_before_prompts", "text_after_prompts"),
 )
 """Read when they are there, and written again by an export as far as they still say something."""
-CONSULTED = ("advanced_mode", "enhance_prompt", "model", "model_type", "selected_phase_preset_id")
-"""Read to resolve contradictions, and carried along as they are."""
+CONSULTED = (
+    *("advanced_mode", "enhance_prompt", "model", "model_type", "selected_phase_preset_id"),
+    *("base_prompt", "negative_prompt"),
+)
+"""Read where other keys leave something open or contradict each other, and carried along as they are."""
 SEGMENT = (
     *("num_frames", "segment_frames_target", "enhanced_prompt", "seed_to_use", "start_image_url", "end_image_url"),
     *("segment_loras", "segment_index"),

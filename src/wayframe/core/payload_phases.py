@@ -8,7 +8,7 @@ from typing import Any
 
 from wayframe.core.catalogue import TWO_EXPERTS, Model
 from wayframe.core.findings import Finding, finding
-from wayframe.core.loras import wire_multipliers
+from wayframe.core.loras import multiplier_text, wire_multipliers
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_models import HIGH_LORA, Definition, definition_for
 from wayframe.core.payload_rules import (
@@ -305,9 +305,3 @@ def _whole(entry: _Entry, *, found: list[Finding]) -> Said:
         _filled(entry, (1.0,), found=found)
         return {"file": entry.url, "multiplier": "1.0"}
     return {"file": entry.url, "multiplier": entry.text}
-
-
-def multiplier_text(weights: Sequence[float]) -> str:
-    """Weights of neighbouring steps as a multiplier that reads back to exactly them."""
-    texts = [repr(weight).removesuffix(".0") for weight in weights]
-    return texts[0] if len(set(texts)) == 1 else ",".join(texts)

@@ -67,6 +67,13 @@ PAYLOAD_OVERLAP_SURPLUS = rule(
     why="n segments have n-1 joins; upstream's page sends an overlap for each segment, and the last ones mean nothing.",
     action="Nothing; the surplus is not used.",
 )
+PAYLOAD_SURPLUS = rule(
+    "payload-surplus",
+    Severity.WARNING,
+    title="A list has more values than there are segments",
+    why="The first values belong to the segments; upstream looks at no more.",
+    action="Remove the surplus, or ask for more segments.",
+)
 PAYLOAD_NO_OVERLAP = rule(
     "payload-chained-without-overlap",
     Severity.WARNING,

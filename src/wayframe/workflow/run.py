@@ -37,6 +37,7 @@ from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, readabl
 from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
+from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
@@ -70,6 +71,7 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     A run of the same plan that was interrupted goes on under its own id. Raises the error that ended the run, after it
     was entered into the record; finished segments stay in the store.
     """
+    check_pictures(trip.remote)
     check_out(options.out, force=options.force)
     store = ArtifactStore(home)
     store.sweep()

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from wayframe.core.capsule import CAPSULE_KEY, unseal
 from wayframe.core.documents import parse_plan
-from wayframe.core.spec import TravelSpec, parse_spec
+from wayframe.core.findings import Finding, finding
+from wayframe.core.payload import is_payload, without_secrets
+from wayframe.core.payload_like import Like
+from wayframe.core.payload_rules import PAYLOAD_SECRET
+from wayframe.core.payload_spec import Imported, import_payload
+from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
+from wayframe.files import Redactor, is_secret_name, redact
 from wayframe.media.index import read_metadata
-from wayframe.store.home import Home
+from wayframe.store.catalogue import load_catalogue
+from wayframe.store.home import Home, open_home
 from wayframe.store.specs import SUFFIXES, read_data
 from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, prepare, prepare_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecSource:
-    """A checked spec, and the folder that its files are relative to."""
+    """A checked spec, the folder that its files are relative to, and the payload that it was made of, if any."""
 
     spec: TravelSpec
     base: Path
+    imported: Imported | None = None
 
 
-def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any]) -> SpecSource:
-    """A spec file, or pictures as the quick form; `words` take the place of the spec's own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How upstream payloads are read: by whose habits, and whether a key without an effect here is an error."""
 
-    Raises `SpecError` for anything else.
+    like: Like = Like.PLAIN
+    strict: bool = False
+    home: Home | None = None
+
+
+def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any], reading: Reading | None = None) -> SpecSource:
+    """A spec file, an upstream payload, or pictures as the quick form; `words` take the place of the spec's own.
+
+    Raises `PayloadError` for a payload that cannot be read, and `SpecError` for anything else.
     """
     if len(paths) == 1 and paths[0].suffix.lower() in SUFFIXES:
         data = read_data(paths[0])
+        if is_payload(data):
+            return payload_source(data, base=paths[0].absolute().parent, words=words, reading=reading or Reading())
+        if reading and (reading.strict or reading.like is not Like.PLAIN):
+            raise SpecError(str(paths[0]), "is no upstream payload", fix="leave out --like and --strict")
         merged = {**data, **words} if isinstance(data, Mapping) else data
         return SpecSource(spec=parse_spec(merged), base=paths[0].absolute().parent)
     strange = next((path for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES), None)
@@ -42,9 +63,33 @@ def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any]) -> SpecSourc
     return SpecSource(spec=parse_spec(data), base=Path.cwd())
 
 
-def trip_of_spec(source: SpecSource, *, home: Home) -> Trip:
-    """The trip of a spec."""
-    return prepare(source.spec, base=source.base, home=home)
+def payload_source(data: object, *, base: Path, words: Mapping[str, Any], reading: Reading) -> SpecSource:
+    """The spec that an upstream payload stands for; secrets are taken out before anything is read."""
+    catalogue = load_catalogue(reading.home or open_home(None))
+    imported = import_payload(
+        redact(data), catalogue=catalogue, like=reading.like, strict=reading.strict, is_secret=is_secret_name
+    )
+    imported = replace(imported, findings=(*imported.findings, *_hidden_in_texts(data)))
+    if not words:
+        return SpecSource(spec=imported.spec, base=base, imported=imported)
+    spec = parse_spec({**spec_json(imported.spec), **words})
+    origins = {path: origin for path, origin in imported.origins.items() if path not in words}
+    changed = replace(imported, spec=spec, origins=origins, requested=spec_json(spec))
+    return SpecSource(spec=spec, base=base, imported=changed)
+
+
+def _hidden_in_texts(data: object) -> Iterator[Finding]:
+    """A finding when texts, such as signed addresses, hold what looks like a secret."""
+    redactor = Redactor()
+    redactor.value(without_secrets(data, is_secret=is_secret_name)[0] if isinstance(data, Mapping) else data)
+    if redactor.count:
+        message = f"{redactor.count} texts held what looks like a secret: it is hidden"
+        yield finding(PAYLOAD_SECRET, message, where="payload", evidence={"texts": redactor.count})
+
+
+def trip_of_spec(source: SpecSource, *, home: Home, pictures: Path | None = None) -> Trip:
+    """The trip of a spec; keyframes that are addresses are looked for in `pictures` by their names."""
+    return prepare(source.spec, base=source.base, home=home, pictures=pictures, imported=source.imported)
 
 
 def trip_of_plan(path: Path, *, keyframes: Path | None) -> Trip:

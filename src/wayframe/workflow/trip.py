@@ -10,29 +10,34 @@ from typing import Any
 from wayframe.core.documents import plan_json, resolved_json
 from wayframe.core.findings import Finding
 from wayframe.core.lint import Lint, with_findings
-from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
+from wayframe.core.payload_spec import Imported, with_import
+from wayframe.core.plan import EngineFacts, Plan, make_plan
 from wayframe.core.recipe import lora_files
 from wayframe.core.resolve import Resolved, resolve
 from wayframe.core.spec import TravelSpec, spec_json
 from wayframe.engines.registry import load_engine, names
-from wayframe.errors import ImageError, SpecError
+from wayframe.errors import SpecError
 from wayframe.files import sha256_file
-from wayframe.media.images import ImageFacts, image_facts
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
+from wayframe.workflow.pictures import keyframe_files, remote_findings
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """A plan with the files of its keyframes; `requested` and `resolved` as plain JSON, None where not known."""
+    """A plan with the files of its keyframes; `requested` and `resolved` as plain JSON, None where not known.
+
+    `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
+    """
 
     plan: Plan
     images: tuple[Path, ...]
     requested: Mapping[str, Any] | None = None
     resolved: Mapping[str, Any] | None = None
+    remote: tuple[str, ...] = ()
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
         """The trip with further findings in its plan."""
@@ -43,21 +48,30 @@ class Trip:
         return plan_json(self.plan)
 
 
-def prepare(spec: TravelSpec, *, base: Path, home: Home) -> Trip:
-    """Plan a spec; pictures and LoRAs are looked for relative to `base`.
+def prepare(
+    spec: TravelSpec, *, base: Path, home: Home, pictures: Path | None = None, imported: Imported | None = None
+) -> Trip:
+    """Plan a spec; pictures and LoRAs are looked for relative to `base`, remote pictures by their name in `pictures`.
 
-    Reads the keyframes' heads and digests, no pixels and no model. Raises `InputError` for anything that is wrong.
+    Reads the keyframes' heads and digests, no pixels and no model. `imported` tells of the payload that the spec was
+    made of. Raises `InputError` for anything that is wrong.
     """
-    images = tuple(_local(keyframe.image, base=base, index=index) for index, keyframe in enumerate(spec.keyframes))
-    facts = _facts(images)
-    catalogue = load_catalogue(home)
-    resolved = resolve(spec, catalogue=catalogue, first_size=(facts[0].width, facts[0].height))
+    images, facts = keyframe_files(spec, base=base, pictures=pictures)
+    resolved = resolve(spec, catalogue=load_catalogue(home), first_size=(facts[0].width, facts[0].height))
+    resolved = with_import(resolved, imported) if imported else resolved
     engine = engine_facts(resolved.engine)
     plan = make_plan(
         resolved, keyframes=facts, lora_digests=_lora_digests(resolved, base=base, home=home), engine=engine
     )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
-    return Trip(plan=plan, images=images, requested=spec_json(spec), resolved=resolved_json(resolved))
+    remote = remote_findings(facts)
+    return Trip(
+        plan=replace(plan, findings=(*plan.findings, *remote)),
+        images=images,
+        requested=imported.requested if imported else spec_json(spec),
+        resolved=resolved_json(resolved),
+        remote=tuple(str(item.evidence["address"]) for item in remote),
+    )
 
 
 def engine_facts(name: str) -> EngineFacts:
@@ -103,29 +117,6 @@ def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
         if not folder.is_dir():
             raise SpecError("keyframes", "is not a folder", str(folder))
         yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
-def _local(image: str, *, base: Path, index: int) -> Path:
-    if "://" in image:
-        raise SpecError(f"keyframes[{index}].image", "must be a local file", image, fix="download it first")
-    return base / image
-
-
-def _facts(images: Sequence[Path]) -> list[KeyframeFacts]:
-    known: dict[Path, ImageFacts] = {}
-    for index, path in enumerate(images):
-        if path not in known:
-            try:
-                known[path] = image_facts(path)
-            except ImageError as error:
-                field = f"keyframes[{index}].image ({error.field})"
-                raise ImageError(field, error.problem, error.value, fix=error.fix) from error
-    return [
-        KeyframeFacts(
-            digest=known[path].digest, width=known[path].width, height=known[path].height, animated=known[path].animated
-        )
-        for path in images
-    ]
 
 
 def _lora_digests(resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:

@@ -1,0 +1,285 @@
+"""A resolved spec of ours as an upstream payload again.
+
+Everything is said once and agrees: the phases in a phase_config, and upstream's top-level values as they follow from
+it. What an import carried along is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wayframe.core.loras import ABSENT, multiplier_text, parse_multiplier
+from wayframe.core.payload_models import MODELS, UPSTREAM_NAMES
+from wayframe.core.recipe import BY_BOUNDARY
+from wayframe.core.schedule import Solver, thresholds, timesteps
+from wayframe.core.spec import field_path
+from wayframe.errors import PayloadError
+
+Said = dict[str, Any]
+UPSTREAM_PHASES = (2, 3)
+_GUIDANCE_KEYS = ("guidance_scale", "guidance2_scale", "guidance3_scale")
+_SHAPES = ("task", "details", "segment")
+
+
+class _Level(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ResolvedPhase(_Level):
+    """A phase of the resolved level."""
+
+    steps: int
+    guidance: float
+    expert: str
+
+
+class ResolvedLora(_Level):
+    """A LoRA of the resolved level."""
+
+    file: str
+    multiplier: str
+
+
+class ResolvedSegment(_Level):
+    """A segment of the resolved level."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    amount_of_motion: float
+    sample_solver: Solver
+    flow_shift: float
+    phases: tuple[ResolvedPhase, ...]
+    loras: tuple[ResolvedLora, ...]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Steps of each phase."""
+        return tuple(phase.steps for phase in self.phases)
+
+
+class ResolvedValues(_Level):
+    """The resolved level of a record: every value that a run goes by."""
+
+    mode: str
+    chaining: str
+    overlap: tuple[int, ...]
+    segment_frames: tuple[int, ...]
+    fps: int | str
+    resolution: str
+    model: str | None
+    segments: tuple[ResolvedSegment, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exportable:
+    """What an export is made of: the pictures, every resolved value, and what an import carried along."""
+
+    images: tuple[str, ...]
+    values: ResolvedValues
+    origins: Mapping[str, str]
+    carried: Mapping[str, Any]
+
+    def said(self, word: str) -> bool:
+        """Whether a value of the first segment was asked for, and is not a default of ours."""
+        return self.origins.get(f"segments[0].{word}") != "default"
+
+
+def read_values(values: object) -> ResolvedValues:
+    """The values of a record's resolved level. Raises `PayloadError` when they are not what they should be."""
+    try:
+        return ResolvedValues.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise PayloadError(f"resolved.{field_path(first['loc'])}", first["msg"], first["input"]) from error
+
+
+def export_payload(source: Exportable) -> Said:
+    """The payload in the shape in which it was imported, else bare orchestrator_details.
+
+    Raises `PayloadError` for what upstream cannot be told: no model, one of four or more phases, segments with seeds of
+    their own, a frame rate that is not whole.
+    """
+    carried = source.carried
+    shape = carried.get("shape", "details")
+    if shape not in _SHAPES:
+        raise PayloadError("carried.shape", f"expected {', '.join(_SHAPES)}", shape)
+    parts = {name: dict(carried.get(name) or {}) for name in ("task", "params", "details", "individual")}
+    if shape == "segment":
+        return _segment_payload(source, parts)
+    details = {**_advanced(parts["details"], _travel(source)), **parts["details"]}
+    if details.get("enhance_prompt"):
+        details["enhanced_prompts_expanded"] = details["base_prompts_expanded"]
+    if shape == "details":
+        return details
+    if not parts["task"]:
+        return {**parts["params"], "orchestrator_details": details}
+    return {**parts["task"], "params": {**parts["params"], "orchestrator_details": details}}
+
+
+def _advanced(carried: Mapping[str, Any], details: Said) -> Said:
+    """In advanced mode the page leaves out what the phases decide."""
+    dropped = ("steps", "amount_of_motion") if carried.get("advanced_mode") else ()
+    return {key: value for key, value in details.items() if key not in dropped}
+
+
+def _travel(source: Exportable) -> Said:
+    values, first = source.values, source.values.segments[0]
+    details: Said = {
+        "model_name": _model_name(source),
+        "parsed_resolution_wh": values.resolution,
+        "num_new_segments_to_generate": len(values.segments),
+        "segment_frames_expanded": list(values.segment_frames),
+        "frame_overlap_expanded": list(values.overlap),
+        "base_prompts_expanded": [segment.prompt for segment in values.segments],
+        "negative_prompts_expanded": [segment.negative_prompt for segment in values.segments],
+        "input_image_paths_resolved": list(source.images),
+        "generation_mode": values.mode,
+        "chain_segments": values.chaining == "chained",
+        "fps_helpers": _fps(values.fps),
+        "seed_base": _shared("seed", [segment.seed for segment in values.segments]),
+        **_denoising(first),
+    }
+    if source.said("amount_of_motion"):
+        motions = [segment.amount_of_motion for segment in values.segments]
+        details["amount_of_motion"] = _shared("amount_of_motion", motions)
+    if any(_recipe(segment) != _recipe(first) for segment in values.segments):
+        details["phase_configs_expanded"] = [_phase_config(segment) for segment in values.segments]
+    return details
+
+
+def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
+    """One segment's payload; where it stands in its travel is told by what was carried."""
+    values, segment = source.values, source.values.segments[0]
+    if len(values.segments) > 1:
+        raise PayloadError("carried.shape", f"a segment's payload holds one segment, not {len(values.segments)}")
+    params = {
+        "model_name": _model_name(source),
+        "parsed_resolution_wh": values.resolution,
+        "num_frames": values.segment_frames[0],
+        "base_prompt": segment.prompt,
+        "negative_prompt": segment.negative_prompt,
+        "seed_to_use": segment.seed,
+        "fps_helpers": _fps(values.fps),
+        **({"amount_of_motion": segment.amount_of_motion} if source.said("amount_of_motion") else {}),
+        **_denoising(segment),
+        **parts["params"],
+        "input_image_paths_resolved": list(source.images),
+    }
+    params = _advanced(parts["details"] | parts["params"] | parts["individual"], params)
+    params.setdefault("segment_index", 0)
+    if parts["individual"]:
+        params["individual_segment_params"] = parts["individual"]
+    params["orchestrator_details"] = parts["details"]
+    return {**parts["task"], "params": params} if parts["task"] else params
+
+
+def _recipe(segment: ResolvedSegment) -> tuple[object, ...]:
+    return segment.sample_solver, segment.flow_shift, segment.phases, segment.loras
+
+
+def _model_name(source: Exportable) -> str:
+    """The name under which the payload came, while it still means this model, else upstream's usual one."""
+    model, name = source.values.model, source.carried.get("model_name")
+    if model is None:
+        raise PayloadError("model", "is required for an upstream payload", fix="name a model in the spec")
+    if isinstance(name, str) and name in MODELS and MODELS[name].model == model:
+        return name
+    if model not in UPSTREAM_NAMES:
+        raise PayloadError("model", "has no name upstream", model, fix=f"known are {', '.join(UPSTREAM_NAMES)}")
+    return UPSTREAM_NAMES[model]
+
+
+def _fps(fps: int | str) -> int:
+    if not isinstance(fps, int):
+        raise PayloadError("fps", "upstream takes whole numbers only", fps)
+    return fps
+
+
+def _shared(word: str, values: Sequence[float]) -> float:
+    if len(set(values)) > 1:
+        raise PayloadError(word, "upstream has one for all segments", list(values), fix="give all segments the same")
+    return values[0]
+
+
+def _denoising(segment: ResolvedSegment) -> Said:
+    """Phases as a phase_config with the top-level values that follow from it; one phase as top-level values alone."""
+    if not segment.phases:
+        return {}
+    total = sum(segment.steps)
+    shared: Said = {
+        "steps": total,
+        "num_inference_steps": total,
+        "flow_shift": segment.flow_shift,
+        "sample_solver": segment.sample_solver.value,
+        **{key: phase.guidance for key, phase in zip(_GUIDANCE_KEYS, segment.phases, strict=False)},
+    }
+    _known_solver(segment)
+    if len(segment.phases) == 1 and segment.phases[0].expert in (BY_BOUNDARY, "only"):
+        names = [lora.file for lora in segment.loras]
+        texts = [lora.multiplier for lora in segment.loras]
+        return {**shared, **({"lora_names": names, "lora_multipliers": texts} if names else {})}
+    config = _phase_config(segment)
+    levels = thresholds(timesteps(segment.sample_solver, steps=total, shift=segment.flow_shift), segment.steps)
+    return {
+        **shared,
+        "guidance_phases": len(segment.phases),
+        "model_switch_phase": config["model_switch_phase"],
+        **dict(zip(("switch_threshold", "switch_threshold2"), levels, strict=False)),
+        "phase_config": config,
+        "lora_names": [lora.file for lora in segment.loras],
+        "lora_multipliers": [";".join(_parts(lora, segment.steps)) for lora in segment.loras],
+    }
+
+
+def _known_solver(segment: ResolvedSegment) -> None:
+    if segment.sample_solver is Solver.TRAILING:
+        fix = "use euler, unipc or dpm++"
+        raise PayloadError("sample_solver", "upstream has no such grid", segment.sample_solver.value, fix=fix)
+
+
+def _phase_config(segment: ResolvedSegment) -> Said:
+    count = len(segment.phases)
+    if count not in UPSTREAM_PHASES:
+        raise PayloadError("phases", f"{count} of them; upstream has two or three", fix="write two or three phases")
+    _known_solver(segment)
+    experts = [phase.expert for phase in segment.phases]
+    if experts[0] == "low":
+        raise PayloadError("phases[0].expert", "upstream begins with the high expert", "low")
+    parts = {lora.file: _parts(lora, segment.steps) for lora in segment.loras}
+    return {
+        "phases": [
+            {
+                "phase": index + 1,
+                "guidance_scale": phase.guidance,
+                "loras": [
+                    {"url": file, "multiplier": texts[index]}
+                    for file, texts in parts.items()
+                    if texts[index] != ABSENT or (index == 0 and set(texts) == {ABSENT})
+                ],
+            }
+            for index, phase in enumerate(segment.phases)
+        ],
+        "num_phases": count,
+        "steps_per_phase": list(segment.steps),
+        "flow_shift": segment.flow_shift,
+        "sample_solver": segment.sample_solver.value,
+        "model_switch_phase": experts.index("low") if "low" in experts else count,
+    }
+
+
+def _parts(lora: ResolvedLora, steps: Sequence[int]) -> list[str]:
+    """The strengths of a LoRA by phase, with one value or one a step in each, as upstream wants it."""
+    multiplier = parse_multiplier(lora.multiplier, field=f"loras[{lora.file}]")
+    written = lora.multiplier.split(";")
+    good = [len(values) in (1, count) for values, count in zip(multiplier.phases, steps, strict=False)]
+    if len(multiplier.phases) == len(steps) and all(good):
+        return written
+    if len(multiplier.phases) == 1 and len(multiplier.phases[0]) == 1:
+        return written * len(steps)
+    weights = iter(multiplier.per_step(steps, field=f"loras[{lora.file}]"))
+    return [multiplier_text([next(weights) for _ in range(count)]) for count in steps]

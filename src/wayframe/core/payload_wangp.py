@@ -1,0 +1,95 @@
+"""A plan as settings of WanGP, one set for each segment, such that WanGP's reading of them gives the plan's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any
+
+from wayframe.core.loras import WANGP_PHASES, multiplier_text
+from wayframe.core.payload_export import ResolvedValues
+from wayframe.core.payload_models import WANGP_NAMES
+from wayframe.core.plan import Plan, SegmentPlan, Step
+from wayframe.core.schedule import Solver
+from wayframe.errors import PayloadError
+
+Settings = dict[str, Any]
+_GUIDANCE_KEYS = ("guidance_scale", "guidance2_scale", "guidance3_scale")
+_THRESHOLD_KEYS = ("switch_threshold", "switch_threshold2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Phase:
+    """Neighbouring steps of one guidance and one expert: a phase as WanGP has them."""
+
+    guidance: float
+    expert: str
+    steps: tuple[Step, ...]
+
+
+def export_wangp(plan: Plan, *, values: ResolvedValues) -> list[Settings]:
+    """The settings of every segment. `values` is the resolved level of the same run or spec.
+
+    Raises `PayloadError` for what WanGP's settings cannot say: no steps, more than three runs of guidance and expert,
+    the low expert alone, a grid that WanGP does not have, a model that it does not know.
+    """
+    if plan.model is None or plan.model not in WANGP_NAMES:
+        raise PayloadError("model", "is not known to WanGP", plan.model, fix=f"known are {', '.join(WANGP_NAMES)}")
+    segments = zip(plan.segments, values.segments, strict=True)
+    return [_settings(plan, segment, shift=resolved.flow_shift) for segment, resolved in segments]
+
+
+def _settings(plan: Plan, segment: SegmentPlan, *, shift: float) -> Settings:
+    where = f"segments[{segment.index}]"
+    if not segment.steps:
+        raise PayloadError(f"{where}.steps", "there are none to export", fix="name a model or steps")
+    if segment.solver == Solver.TRAILING:
+        fix = "use euler, unipc or dpm++"
+        raise PayloadError(f"{where}.sample_solver", "WanGP has no such grid", segment.solver, fix=fix)
+    phases = _phases(segment.steps, where=where)
+    loras = list(segment.steps[0].loras)
+    return {
+        "model_type": WANGP_NAMES[plan.model or ""],
+        "prompt": segment.prompt,
+        "negative_prompt": segment.negative_prompt,
+        "resolution": plan.resolution,
+        "video_length": segment.frames,
+        "force_fps": str(plan.fps),
+        "seed": segment.seed,
+        "num_inference_steps": len(segment.steps),
+        "sample_solver": segment.solver,
+        "flow_shift": shift,
+        "guidance_phases": len(phases),
+        **{key: phase.guidance for key, phase in zip(_GUIDANCE_KEYS, phases, strict=False)},
+        **dict(zip(_THRESHOLD_KEYS, _thresholds(phases), strict=False)),
+        "model_switch_phase": _switch(phases, where=where),
+        "activated_loras": [plan.loras[name].file for name in loras],
+        "loras_multipliers": " ".join(
+            ";".join(multiplier_text([step.loras[name] for step in phase.steps]) for phase in phases) for name in loras
+        ),
+    }
+
+
+def _phases(steps: Sequence[Step], *, where: str) -> list[_Phase]:
+    """The plan's phases, parted where the expert changes; neighbours that agree are one when there are too many."""
+    parted = [list(group) for _, group in groupby(steps, key=lambda step: (step.phase, step.expert))]
+    if len(parted) > WANGP_PHASES:
+        parted = [list(group) for _, group in groupby(steps, key=lambda step: (step.guidance, step.expert))]
+    if len(parted) > WANGP_PHASES:
+        problem = f"{len(parted)} runs of guidance and expert; WanGP has at most {WANGP_PHASES} phases"
+        raise PayloadError(f"{where}.phases", problem, fix="use fewer phases")
+    return [_Phase(guidance=group[0].guidance, expert=group[0].expert, steps=tuple(group)) for group in parted]
+
+
+def _thresholds(phases: Sequence[_Phase]) -> list[float]:
+    """The midpoint of the timesteps around the start of each phase but the first."""
+    return [(left.steps[-1].timestep + right.steps[0].timestep) / 2 for left, right in pairwise(phases)]
+
+
+def _switch(phases: Sequence[_Phase], *, where: str) -> int:
+    """The last phase of the high expert; WanGP always begins with that one."""
+    experts = [phase.expert for phase in phases]
+    if experts[0] == "low":
+        raise PayloadError(f"{where}.phases[0].expert", "WanGP begins with the high expert", "low")
+    return experts.index("low") if "low" in experts else len(experts)

@@ -1,0 +1,114 @@
+"""Imports of upstream payloads as spec files, and exports of specs and runs as payloads or WanGP settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import JsonValue
+
+from wayframe.core.documents import parse_plan
+from wayframe.core.payload import is_payload
+from wayframe.core.payload_export import Exportable, export_payload, read_values
+from wayframe.core.payload_spec import Imported
+from wayframe.core.payload_wangp import export_wangp
+from wayframe.core.plan import Plan
+from wayframe.core.spec import TravelSpec, parse_spec, spec_json
+from wayframe.errors import PayloadError, SpecError
+from wayframe.files import redact, redact_text
+from wayframe.store.home import Home
+from wayframe.store.specs import read_data
+from wayframe.workflow.sources import Reading, SpecSource, payload_source, spec_source, trip_of_spec
+
+JSON_SUFFIX, YAML_SUFFIXES = ".json", (".yaml", ".yml")
+FIRST, LAST = ("image", "at", "mode", "model", "resolution", "fps", "seed", "chaining"), ("carried",)
+
+
+def import_file(path: Path, *, reading: Reading) -> Imported:
+    """The payload of a file as a spec. Raises `PayloadError` when the file holds something else."""
+    data = read_data(path)
+    if not is_payload(data):
+        raise PayloadError(str(path), "is no upstream payload", fix="it lacks all of the keys that make one")
+    source = payload_source(data, base=path.absolute().parent, words={}, reading=reading)
+    if source.imported is None:
+        raise PayloadError(str(path), "is no upstream payload")
+    return source.imported
+
+
+def spec_text(imported: Imported, *, name: str, suffix: str) -> str:
+    """An imported spec as the text of a file; in YAML the findings stand above it as comments.
+
+    Raises `SpecError` for a suffix that is not .yaml, .yml or .json.
+    """
+    data = _ordered(redact(spec_json(imported.spec)))
+    if suffix == JSON_SUFFIX:
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    if suffix not in YAML_SUFFIXES:
+        raise SpecError("--out", "a spec is written as .yaml or .json", suffix)
+    said = [f"# {item.severity.value}: {' '.join(item.message.split())} [{item.code}]" for item in imported.findings]
+    head = "\n".join([f"# Imported from {name}. What was found on the way:", *said])
+    body = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    return f"{redact_text(head)}\n{body}"
+
+
+def _ordered(data: JsonValue) -> JsonValue:
+    """A spec's words in the order in which one reads them."""
+    if isinstance(data, list):
+        return [_ordered(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    order = [*(key for key in FIRST if key in data), *(key for key in data if key not in (*FIRST, *LAST))]
+    return {key: _ordered(data[key]) for key in (*order, *(key for key in LAST if key in data))}
+
+
+class Export:
+    """A spec or a run, ready to be exported."""
+
+    def __init__(self, source: Exportable, *, plan: Plan) -> None:
+        self._source, self._plan = source, plan
+
+    def payload(self) -> dict[str, Any]:
+        """The upstream payload; raises `PayloadError` for what upstream cannot be told."""
+        exported: dict[str, Any] = redact(export_payload(self._source))
+        return exported
+
+    def wangp(self) -> list[dict[str, Any]]:
+        """WanGP settings for each segment; raises `PayloadError` for what these cannot say."""
+        settings: list[dict[str, Any]] = redact(export_wangp(self._plan, values=self._source.values))
+        return settings
+
+
+def export_of_spec(path: Path, *, reading: Reading, home: Home, pictures: Path | None = None) -> Export:
+    """What a spec (or a payload) exports to, with every value filled in."""
+    source = spec_source([path], words={}, reading=reading)
+    trip = trip_of_spec(source, home=home, pictures=pictures)
+    return _export(source.spec, resolved=trip.resolved, plan=trip.plan)
+
+
+def export_of_record(record: Mapping[str, Any], *, home: Home) -> Export:
+    """What a run exports to, by its own record. Raises `SpecError` for a record without its spec or resolved level."""
+    requested, resolved = record.get("requested"), record.get("resolved")
+    if not isinstance(requested, Mapping):
+        raise SpecError("requested", "the record does not hold it", fix="only runs of a spec can be exported")
+    return _export(_spec_of(requested, home=home).spec, resolved=resolved, plan=parse_plan(record.get("planned")))
+
+
+def _spec_of(requested: Mapping[str, Any], *, home: Home) -> SpecSource:
+    if is_payload(requested):
+        return payload_source(requested, base=Path(), words={}, reading=Reading(home=home))
+    return SpecSource(spec=parse_spec(requested), base=Path())
+
+
+def _export(spec: TravelSpec, *, resolved: Mapping[str, Any] | None, plan: Plan) -> Export:
+    if resolved is None:
+        raise SpecError("resolved", "is not known for this run", fix="export the spec that it was made from")
+    source = Exportable(
+        images=tuple(keyframe.image for keyframe in spec.keyframes),
+        values=read_values(resolved["values"]),
+        origins=resolved["origins"],
+        carried=spec.carried or {},
+    )
+    return Export(source, plan=plan)

@@ -1,0 +1,89 @@
+"""The pictures of a spec's keyframes: files here, or addresses of which only the name is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from wayframe.core.findings import Finding, finding
+from wayframe.core.payload_rules import KEYFRAME_REMOTE
+from wayframe.core.plan import KeyframeFacts
+from wayframe.core.spec import TravelSpec
+from wayframe.errors import ImageError, SpecError
+from wayframe.media.images import ImageFacts, image_facts
+
+REMOTE = "url:"
+
+
+def keyframe_files(
+    spec: TravelSpec, *, base: Path, pictures: Path | None
+) -> tuple[tuple[Path, ...], list[KeyframeFacts]]:
+    """The file and the facts of every keyframe.
+
+    An address is taken from the folder `pictures`, where a file has its name; else only its name is given, its digest
+    is ``url:`` and the address without its query, and its size is the spec's resolution. Raises `ImageError` for a bad
+    picture and `SpecError` for an address in a spec without a resolution.
+    """
+    if pictures is not None and not pictures.is_dir():
+        raise SpecError("keyframes", "is not a folder", str(pictures))
+    known: dict[Path, ImageFacts] = {}
+    files, facts = [], []
+    for index, keyframe in enumerate(spec.keyframes):
+        file, is_here = _file(keyframe.image, base=base, pictures=pictures)
+        files.append(file)
+        facts.append(_facts(file, known, index=index) if is_here else _remote(keyframe.image, spec, index=index))
+    return tuple(files), facts
+
+
+def _file(image: str, *, base: Path, pictures: Path | None) -> tuple[Path, bool]:
+    if "://" not in image:
+        return base / image, True
+    name = Path(unquote(urlsplit(image).path)).name or "keyframe"
+    file = pictures / name if pictures else Path(name)
+    return file, pictures is not None and file.is_file()
+
+
+def _facts(path: Path, known: dict[Path, ImageFacts], *, index: int) -> KeyframeFacts:
+    if path not in known:
+        try:
+            known[path] = image_facts(path)
+        except ImageError as error:
+            field = f"keyframes[{index}].image ({error.field})"
+            raise ImageError(field, error.problem, error.value, fix=error.fix) from error
+    facts = known[path]
+    return KeyframeFacts(digest=facts.digest, width=facts.width, height=facts.height, animated=facts.animated)
+
+
+def _remote(image: str, spec: TravelSpec, *, index: int) -> KeyframeFacts:
+    address = image.split("?")[0].split("#")[0]
+    if spec.resolution is None:
+        fix = "download it first, or give a resolution to plan without it"
+        raise SpecError(f"keyframes[{index}].image", "must be a local file", address, fix=fix)
+    width, height = spec.resolution.split("x")
+    return KeyframeFacts(digest=f"{REMOTE}{address}", width=int(width), height=int(height))
+
+
+def remote_findings(facts: Sequence[KeyframeFacts]) -> list[Finding]:
+    """A finding for each keyframe that has no file here."""
+    return [
+        finding(
+            KEYFRAME_REMOTE,
+            f"keyframe {index} is known by its address only",
+            where=f"keyframes[{index}]",
+            evidence={"address": one.digest.removeprefix(REMOTE)},
+        )
+        for index, one in enumerate(facts)
+        if one.digest.startswith(REMOTE)
+    ]
+
+
+def check_pictures(remote: Sequence[str]) -> None:
+    """Raise `ImageError` when there is a keyframe without a file: a plan can do without, a run cannot."""
+    if remote:
+        names = ", ".join(dict.fromkeys(Path(unquote(urlsplit(address).path)).name for address in remote))
+        raise ImageError(
+            "keyframes",
+            f"{len(remote)} of them are not here: {names}",
+            fix="download them into one folder and name it with --keyframes",
+        )
