@@ -19,6 +19,8 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.c2ln"
     [
         (f"key {KEY}, thanks", f"key {REDACTED}, thanks"),
         (f"_{KEY}", f"_{REDACTED}"),
+        (f"'line\\n{KEY}'", f"'line\\n{REDACTED}'"),
+        (f"\\u706f{KEY}", f"\\u706f{REDACTED}"),
         ("{'openai_api_key': 'anything'}", f"{{'openai_api_key': '{REDACTED}'}}"),
         ('{\\"api_key\\": \\"abc\\"}', f'{{\\"api_key\\": \\"{REDACTED}\\"}}'),
         ('"access_token": "cut off here', f'"access_token": "{REDACTED}"'),

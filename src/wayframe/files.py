@@ -63,7 +63,7 @@ _SECRET_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECRET_VALUE = re.compile(
     r"""(?x)
-      (?<![A-Za-z0-9])(?:
+      (?:(?<![A-Za-z0-9])|(?<=\\[abfnrtv])|(?<=\\x[0-9a-f]{2})|(?<=\\u[0-9a-f]{4}))(?:  # an escape may stand before
         (?:sk|pk|rk)-[A-Za-z0-9_\-]{8,}               # OpenAI, Anthropic and kin
       | (?:sk|pk|rk|whsec)_(?:live|test)_[A-Za-z0-9]{8,}   # Stripe
       | hf_[A-Za-z0-9]{8,} | r8_[A-Za-z0-9]{20,}      # Hugging Face, Replicate

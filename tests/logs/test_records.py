@@ -93,6 +93,13 @@ def test_new_records_come_as_they_are_written(tmp_path: Path):
     assert followed(path, *steps, last=2) == ["2", "3", "4", "5"]
 
 
+def test_of_a_long_file_only_the_end_is_read_and_its_lines_keep_their_numbers(tmp_path: Path):
+    path = tmp_path / "debug.log"
+    path.write_text("".join(f"[10:00:00] INFO A record {number}\n" for number in range(1, 20_001)))
+    found = list(follow(path, wait=script(append(path, line(7))), last=1))
+    assert [(record.line, record.text) for record in found] == [(20_000, "record 20000"), (20_001, "record 7")]
+
+
 def test_a_file_that_was_emptied_is_read_from_its_start(tmp_path: Path):
     path = tmp_path / "debug.log"
     path.write_text(line(1) + line(2))

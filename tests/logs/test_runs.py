@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -124,6 +125,57 @@ def consistent(found: LogRuns, data: bytes) -> None:
     text = json.dumps(found.to_json())
     assert PLANTED not in text
     assert JWT.partition(".")[0] not in text
+
+
+SECRETS = st.sampled_from(
+    [PLANTED, JWT, "hf_abcdefghij0123456789", "ghp_0123456789abcdefghijklmnop", "AKIAABCDEFGHIJKLMNOP"]
+)
+
+
+@MODEST
+@given(secret=SECRETS, around=st.text(alphabet=" '\"{}:,.=\n", max_size=4), data=st.data())
+def test_no_planted_secret_comes_out_whatever_it_stands_in(
+    tmp_path: Path, secret: str, around: str, data: st.DataObject
+):
+    planted = around + secret + around
+    values = [planted, [planted], {"deep": planted}, {planted: 1}, f"https://x.y/z?token={secret}", f"Bearer {secret}"]
+    given_values = {f"key_{at}": value for at, value in enumerate(data.draw(st.permutations(values)))}
+    run = only(
+        tmp_path,
+        orchestrator(**given_values, api_key="short", base_prompt=planted),
+        segment_claim(**given_values, password=planted),
+        executing(SEGMENT),
+        sent("prompt", planted.replace("\n", " ")),
+        sent("some_list", repr([planted])),
+        sent("service_role_key", "whatever it is"),
+        sent("hf_abcdefghij0123456789", "1"),
+        status(SEGMENT, "Failed", f"refused {planted}".replace("\n", " ")),
+    )
+    text = json.dumps(run.to_json(), ensure_ascii=False)
+    assert run.segments[0].status == "failed"
+    assert secret not in text
+    assert "whatever it is" not in text
+    assert '"short"' not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[10:00:00] INFO A x" * 40_000,
+        "reset to queued " * 40_000 + "to Queued",
+        f"[10:00:00] INFO A [Task {'1' * 8}] phase_config parsed: 3 phases, steps=[" + "], thresholds=[" * 40_000,
+        "[DEBUG 2025-11-03T10:00:00.000001] Edge Function claimed task: {" + "'a': {" * 100_000,
+        "[DEBUG 2025-11-03T10:00:00.000001] Edge Function claimed task: {" + "'a\\" * 200_000,
+        "[10:00:00] INFO GENERATION [FINAL_PARAMS] prompt: " + "[10:00:00] INFO A x" * 30_000,
+        'token: "' * 60_000 + "Successfully enqueued ",
+    ],
+)
+def test_lines_made_to_be_slow_are_not(tmp_path: Path, line: str):
+    before = time.process_time()
+    line += " Task completed successfully"  # a line without any mark is not looked at
+    found = read(tmp_path, (segment_claim(base_prompt=line[:50_000]) + line + "\n" + line).encode())
+    assert found.lines == 3
+    assert time.process_time() - before < 10
 
 
 # Facts by hand.

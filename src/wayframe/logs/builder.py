@@ -82,7 +82,7 @@ class RunBuilder:
         for line, (key, text) in enumerate(lines.pairs, lines.line):
             last = line == lines.line + len(lines.pairs) - 1
             whole = self._whole_prompt(text, lines.block, lines.end) if last and "prompt" in key else text
-            place = (line, f"[{lines.time}] INFO GENERATION [FINAL_PARAMS] {key}: ")
+            place = (line, f"[{lines.time}] INFO GENERATION ")
             for task in tasks:
                 self._apply(task, key=key, text=whole, place=place, certain=len(owners) == 1)
 
@@ -119,8 +119,8 @@ class RunBuilder:
         if over:
             self._planning.pop(run.orchestrator.task_id, None)
             yield self._ledger.let_go(run)
-        elif run.settled:
-            yield from self._ledger.settled()
+        else:
+            yield from self._ledger.settle(run)
 
     def _proof(self, event: Event) -> Evidence:
         if self._evidence is None:
@@ -156,6 +156,7 @@ class RunBuilder:
         task.kind, task.claim = kind, hash(literal)
         task.set_status(TaskStatus.INCOMPLETE, proof)
         facts_of_claim(claim, task=task, run=run, evidence=proof)
+        self._ledger.note_decoys(run)
         if run.started is None and self._when:
             run.started = self._when
             run.facts["started"] = proof
@@ -186,7 +187,9 @@ class RunBuilder:
         return task.run
 
     def _creating(self, event: Event) -> OpenRun | None:
-        run = self._ledger.run_by_prefix(event.fields[0].lower())
+        start, planner = event.fields[0].lower(), self._planner()
+        mine = planner is not None and planner.orchestrator.task_id.startswith(start)
+        run = planner if mine else self._ledger.run_by_prefix(start)
         if run is not None and event.task:
             self._ledger.task_of(run, event.task, evidence=self._proof(event))
         return None
@@ -240,7 +243,7 @@ class RunBuilder:
 
     def _planned(self, event: Event) -> OpenRun | None:
         name, text = event.fields
-        value, _, _, secrets = _sent_value(name, text)
+        name, value, _, _, secrets = _sent_value(name, text)
         self._redactor.count += secrets
         for run in self._planning.values():
             run.planned[name] = value if self._planner() else AMBIGUOUS
@@ -277,7 +280,7 @@ class RunBuilder:
         for name, text in texts.items():
             value = _literal_or_none(text)
             if value is not None:
-                planned[name] = _as_numbers(value) if name == "timesteps" else value
+                planned[name] = _as_numbers(value) if name == "timesteps" else self._redactor.value(value)
                 facts[f"planned.{name}"] = self._proof(event)
         return None
 
@@ -318,7 +321,7 @@ class RunBuilder:
         if "prompt" in key:
             text = self._whole_prompt(text, self._candidate.block, self._candidate.end)
         head = event.piece.whole[: len(event.piece.whole) - len(event.piece.text)]
-        place = (self._candidate.line, f"{head}[FINAL_PARAMS] {key}: ")
+        place = (self._candidate.line, redact_text(head))
         for task in tasks:
             self._apply(task, key=key, text=text, place=place, certain=len(owners) == 1)
         return None
@@ -329,8 +332,9 @@ class RunBuilder:
 
     def _apply(self, task: OpenTask, *, key: str, text: str, place: tuple[int, str], certain: bool) -> None:
         line, head = place
-        value, known, shown, secrets = _sent_value(key, text)
-        evidence = Evidence(line=line, text=excerpt(head + shown), file=self._file if self._several else None)
+        key, value, known, shown, secrets = _sent_value(key, text)
+        shown = excerpt(f"{head}[FINAL_PARAMS] {key}: {shown}")
+        evidence = Evidence(line=line, text=shown, file=self._file if self._several else None)
         if not certain or task.ambiguous:
             task.ambiguous = True
             task.facts.setdefault("applied", evidence)
@@ -364,12 +368,14 @@ def _lines_at(block: bytes, at: int) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _sent_value(key: str, text: str) -> tuple[Json, bool, str, int]:
+def _sent_value(key: str, text: str) -> tuple[str, Json, bool, str, int]:
+    """Key and value without secrets, whether the value is known, the value as it is shown, and the secrets in it."""
     redactor = Redactor()
     value, known = typed(text, key=key)
     safe: dict[str, Json] = redactor.value({key: value})
-    shown = str(safe[key]) if redactor.count else redactor.text(text)
-    return safe[key], known, shown, redactor.count
+    (shown_key, shown_value), *_ = safe.items()
+    shown = str(shown_value) if redactor.count else redactor.text(text)
+    return shown_key, shown_value, known, shown, redactor.count
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from wayframe.files import Redactor
-from wayframe.logs.lines import UUID, may_hold_a_record
+from wayframe.logs.lines import LONGEST_VALUE, UUID, may_hold_a_record
 from wayframe.logs.literals import Json, Object, literal_end, read_literal
 from wayframe.logs.open_run import ORCHESTRATOR, SEGMENT, OpenRun, OpenTask
 from wayframe.logs.record import Evidence
@@ -15,7 +15,6 @@ from wayframe.logs.record import Evidence
 _PAYLOADS = ("orchestrator_details", "orchestrator_payload", "full_orchestrator_payload")
 _STAND_INS = (-7150151701, -7150151702, -7150151703)
 _TASK_ID = re.compile(rf"\{{'task_id': '({UUID})'")
-_LONGEST_DECOY = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ class ClaimReader:
         }
         cleaned: Object = self._redactor.value(params)
         return Claim(
-            task_id=str(claim.get("task_id") or "").lower(),
+            task_id=self._redactor.text(str(claim.get("task_id") or "").lower()),
             task_type=str(claim.get("task_type") or ""),
             params={**cleaned, **payloads},
             decoys=tuple(_decoys({**cleaned, **payloads})) if may_hold_a_record(literal) else (),
@@ -131,7 +130,7 @@ def _claim(literal: str) -> tuple[Object, Object]:
 
 def _decoys(value: Json) -> list[str]:
     if isinstance(value, str):
-        return [value[:_LONGEST_DECOY]] if may_hold_a_record(value) else []
+        return [value[:LONGEST_VALUE]] if may_hold_a_record(value) else []
     items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return [decoy for item in items for decoy in _decoys(item)]
 

@@ -83,7 +83,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         ),
         (Kind.STATUS, r"(?:\[DEBUG\] )?Edge function SUCCESS for task (?P<task>\S+) → status ([\w ]+)"),
         (Kind.STATUS, r"(?:\[DEBUG\] )?Successfully marked task (?P<task>\S+) as (Failed) via"),
-        (Kind.STATUS, rf"(?i).*?\b(?:reset|resetting|requeued|requeuing)\b.*?(?P<task>{UUID})?.*?\b(queued)\b"),
+        (Kind.STATUS, r"(?i).{0,200}?\b(?:reset|resetting|requeued|requeuing)\b.{0,200}?\b(queued)\b"),
         (Kind.EXECUTING, r"(\S+) executing generation for task (\S+)"),
         (Kind.EXECUTED, r"\S+ generation (?:completed|failed) for task (\S+?):?(?:\s|$)"),
         (Kind.STARTED, r"(GenerationWorker-\d+) started$"),
@@ -109,7 +109,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (Kind.KEPT, r"\[FRAME_CONSOLIDATION\] Parameters not identical - keeping original allocation"),
         (
             Kind.PARSED,
-            r"phase_config parsed: \d+ phases, steps=(\[.*?\]), thresholds=(\[.*?\]), \d+ LoRAs, "
+            r"phase_config parsed: \d+ phases, steps=(\[.{0,400}?\]), thresholds=(\[.{0,400}?\]), \d+ LoRAs, "
             r"lora_multipliers=(\[.*\])",
         ),
         (Kind.TIMESTEPS, r"Generated timesteps for phase_config: (\[.*\])"),
@@ -121,6 +121,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (Kind.SHUTDOWN, r"Server shutting down gracefully"),
     )
 )
+_ANY_ID, _NAMED_WITHIN = re.compile(UUID), 500
 _OF_A_TASK = {Kind.COMPLETED, Kind.STATUS, Kind.PLANNING, Kind.PARSED, Kind.TIMESTEPS}
 _PLAIN_NAMES = {"Expected final length": "expected_frames"}
 
@@ -136,6 +137,9 @@ def event_of(piece: Piece) -> Event | None:
 
 def _event(kind: Kind, match: re.Match[str], piece: Piece) -> Event | None:
     task = match.groupdict().get("task") or piece.task
+    if task is None and kind is Kind.STATUS:
+        named_later = _ANY_ID.search(match[0]) or _ANY_ID.search(piece.text, 0, _NAMED_WITHIN)
+        task = named_later[0] if named_later else None
     if (task is None and kind in _OF_A_TASK) or (kind is Kind.RULED and piece.component != "GENERATION"):
         return None
     named = match.re.groupindex.get("task")

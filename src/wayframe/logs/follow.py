@@ -12,6 +12,8 @@ from wayframe.errors import LogError
 from wayframe.logs.records import LogRecord, RecordReader
 from wayframe.logs.sources import CHUNK_BYTES, LONGEST_LINE
 
+_SHOWN_OF = 1 << 18
+"""Bytes at the end of a file among which its last records are looked for."""
 _PACKED = (b"\x1f\x8b", b"\x28\xb5")
 
 
@@ -55,6 +57,17 @@ class _Followed:
             self._stream.close()
             raise LogError(str(path), "is compressed: nothing more will be written to it", fix="use `logs show`")
         self._begin(self._stream)
+        self._skip_to_the_end()
+
+    def _skip_to_the_end(self) -> None:
+        """Start at the last lines of a long file; its lines before are counted only."""
+        far = os.fstat(self._stream.fileno()).st_size - _SHOWN_OF
+        passed = 0
+        while self._stream.tell() < far:
+            passed += self._stream.read(min(CHUNK_BYTES, far - self._stream.tell())).count(b"\n")
+        if far > 0:
+            passed += self._stream.readline(LONGEST_LINE).endswith(b"\n")
+            self._reader = RecordReader(name=self._path.name, line=passed + 1)
 
     def _begin(self, stream: BinaryIO) -> None:
         self._stream, self._rest = stream, b""

@@ -23,6 +23,8 @@ class Ledger:
         self._tasks: dict[str, OpenTask] = {}
         self._loose: OrderedDict[str, OpenTask] = OrderedDict()
         self._done: OrderedDict[str, None] = OrderedDict()
+        self._settled: OrderedDict[str, OpenRun] = OrderedDict()
+        self._lying: dict[str, OpenRun] = {}
 
     def __contains__(self, text: object) -> bool:
         """Whether a text is the whole prompt of an open run."""
@@ -36,11 +38,16 @@ class Ledger:
     @property
     def has_decoys(self) -> bool:
         """Whether `is_a_value` can say yes at all."""
-        return any(run.decoys for run in self._runs.values())
+        return bool(self._lying)
+
+    def note_decoys(self, run: OpenRun) -> None:
+        """Take note of what a claim has brought."""
+        if run.decoys:
+            self._lying[run.orchestrator.task_id] = run
 
     def is_a_value(self, text: str) -> bool:
         """Whether a text that looks like a record is a part of a value of an open run."""
-        return any(text in decoy for run in self._runs.values() for decoy in run.decoys)
+        return any(text in decoy for run in self._lying.values() for decoy in run.decoys)
 
     def run(self, orchestrator: str) -> OpenRun | None:
         """The open run of an orchestrator task."""
@@ -89,18 +96,21 @@ class Ledger:
                 task.run.tasks[task_id] = task
         return task
 
-    def settled(self) -> Iterator[RunRecord]:
-        """The oldest failed and cancelled runs beyond those that may wait."""
-        over = [run for run in self._runs.values() if run.settled]
-        for run in over[: max(0, len(over) - _SETTLED_KEPT)]:
-            yield self.let_go(run)
+    def settle(self, run: OpenRun) -> Iterator[RunRecord]:
+        """Let a failed or cancelled run wait, or wait no more; gives the oldest when too many wait."""
+        self._settled.pop(run.orchestrator.task_id, None)
+        if run.settled:
+            self._settled[run.orchestrator.task_id] = run
+        while len(self._settled) > _SETTLED_KEPT:
+            yield self.let_go(next(iter(self._settled.values())))
 
     def let_go(self, run: OpenRun) -> RunRecord:
         """The record of a run that is over as far as the log goes; it is forgotten here."""
         orchestrator = run.orchestrator.task_id
         for task_id in (orchestrator, *run.tasks):
             self._tasks.pop(task_id, None)
-        self._runs.pop(orchestrator, None)
+        for table in (self._runs, self._settled, self._lying):
+            table.pop(orchestrator, None)
         self._done[orchestrator] = None
         while len(self._done) > _DONE_KEPT:
             self._done.popitem(last=False)

@@ -39,6 +39,8 @@ _HEAD_PARTS = (
     "(Type: ",
     ": Successfully enqueued ",
 )
+LONGEST_VALUE = 1 << 16
+"""Characters of a value that is kept to recognise what stands inside values."""
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _TOKEN = re.compile(rf"(?P<escape>\\.)|(?P<quote>['\"])|(?P<head>{HEAD.pattern.removeprefix('(?x)')})", re.VERBOSE)
 _FREE_TEXT = re.compile(
@@ -114,15 +116,18 @@ def _glued(text: str, first: re.Match[str] | None, *, known: Known | None) -> li
     """The heads after the first one that begin a record of their own; one pass, whatever the line holds."""
     found: list[re.Match[str]] = []
     start, quote = (first.end() if first else 0), ""
-    for token in _TOKEN.finditer(text, max(start, 1) if first else 0):
+    free = _FREE_TEXT.match(text, start)
+    for token in _TOKEN.finditer(text, start if first else 1):
+        at = token.start()
         if token["quote"]:
-            quote = _after_quote(text, token.start(), quote)
-        elif token["escape"] is None and token.start() > 0 and not _in_quotes(text, token.start(), quote):
-            if _in_free_text(text[start : token.start()], known):
+            quote = _after_quote(text, at, quote)
+        elif token["escape"] is None and at > 0 and not _in_quotes(text, at, quote):
+            if free and (known is None or text[free.end() : at] not in known):
                 break
-            if known is None or not known.is_a_value(text[token.start() :].strip()):
+            if known is None or not known.is_a_value(text[at : at + LONGEST_VALUE + 1].strip()):
                 found.append(token)
                 start, quote = token.end(), ""
+                free = _FREE_TEXT.match(text, start)
     return found
 
 
@@ -139,11 +144,6 @@ def _after_quote(text: str, at: int, quote: str) -> str:
         return "" if closes else quote
     opens = not text[at - 1 : at].isalnum() if at else True
     return character if opens else ""
-
-
-def _in_free_text(before: str, known: Known | None) -> bool:
-    match = _FREE_TEXT.match(before) if "\r" not in before else None
-    return match is not None and (known is None or before[match.end() :] not in known)
 
 
 _DATED_LINE = re.compile(rb"(?:\[DEBUG )?(?P<day>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d:\d\d)")

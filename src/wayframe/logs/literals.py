@@ -18,7 +18,8 @@ _STRINGS = {quote: re.compile(rf"{quote}(?:[^{quote}\\]|\\.)*{quote}", re.DOTALL
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARK = re.compile(r" (?:⭐|\*)$")
 _NUMBER = re.compile(r"[+-]?(?:\d[\d_]{0,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,4})?$")
-_PYTHON_TOKEN = re.compile(r"""(?s)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(?:True|False|None)\b""")
+_PYTHON_TOKEN = re.compile(r"""(?s)'(?:[^'\\]|\\.)*+'?+|"(?:[^"\\]|\\.)*+"?+|\b(?:True|False|None)\b""")
+"""Strings and words; a string that is cut off matches too, or every quote in it would be tried as a beginning."""
 _JSON_WORDS = {"True": "true", "False": "false", "None": "null"}
 _WORDS: dict[str, Json] = {"None": None, "True": True, "False": False}
 TEXT_KEYS = frozenset(
@@ -93,6 +94,8 @@ def _json_token(match: re.Match[str]) -> str:
     token = match[0]
     if token in _JSON_WORDS:
         return _JSON_WORDS[token]
+    if len(token) == 1 or token[-1] != token[0]:
+        raise ValueError("a string is cut off")
     if "\\" in token:
         return _SURROGATE.sub("\ufffd", json.dumps(ast.literal_eval(token), ensure_ascii=False))
     body = token[1:-1]

@@ -91,8 +91,8 @@ class RecordReader:
             line=self._line,
             time=self._clock.stamp(piece) or piece.time,
             level=piece.level or ("DEBUG" if piece.day and not piece.component else None),
-            component=piece.component,
-            task_id=piece.task,
+            component=redact_text(piece.component) if piece.component else None,
+            task_id=redact_text(piece.task) if piece.task else None,
             text=redact_text(piece.text.rpartition("\r")[2] if piece.time is None else piece.text),
         )
 
@@ -101,9 +101,7 @@ class RecordReader:
             event = json.loads(text)
         except (ValueError, RecursionError):
             event = None
-        known = (
-            {key: str(value) for key, value in event.items() if value is not None} if isinstance(event, dict) else {}
-        )
+        known = _texts(event)
         if text.strip():
             yield LogRecord(
                 line=self._line,
@@ -113,3 +111,8 @@ class RecordReader:
                 task_id=known.get("task_id"),
                 text=redact_text(text),
             )
+
+
+def _texts(event: object) -> dict[str, str]:
+    members = event.items() if isinstance(event, dict) else ()
+    return {str(key): redact_text(str(value)) for key, value in members if value is not None}
