@@ -70,6 +70,9 @@ def test_a_lora_is_named_by_its_bytes_or_by_its_address_without_the_query(home: 
     assert cache.lora("https://example.com/a.safetensors?sig=1", base=tmp_path) == (
         "url:https://example.com/a.safetensors"
     )
+    assert cache.lora("https://me:secret@example.com:8443/a@b.safetensors", base=tmp_path) == (
+        "url:https://example.com:8443/a@b.safetensors"
+    )
 
 
 def test_only_safetensors_that_are_there_are_taken(home: Home, tmp_path: Path) -> None:

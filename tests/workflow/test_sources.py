@@ -71,6 +71,14 @@ def test_a_video_is_made_again_from_itself_and_its_pictures_under_any_name(finis
     assert again.video.read_bytes() == result.video.read_bytes()
 
 
+def test_a_video_whose_lora_came_from_a_secret_address_is_made_again_all_the_same(ground: Ground) -> None:
+    address = "https://me:hunter2hunter2@example.com/style.safetensors?token=abcd1234efgh"
+    first = ground.run(through(0, 1, model="wan2.2-vace-a14b", loras=[{"file": address, "multiplier": "0.5"}]))
+    again = ground.run_trip(trip_of_video(first.video, keyframes=ground.folder))
+    assert again.record["outcome"]["digest"] == first.record["outcome"]["digest"]
+    assert [segment["reused"] for segment in again.record["applied"]["segments"]] == [True]
+
+
 def test_a_plan_file_runs_as_it_is_and_makes_the_same_frames(finished: Finished, tmp_path: Path) -> None:
     ground, result, _ = finished
     path = ground.folder / "plan.json"

@@ -36,7 +36,7 @@ class DigestCache:
         Raises `SpecError` when a local file is not there or is not a .safetensors file.
         """
         if "://" in file:
-            return f"url:{file.split('?')[0]}"
+            return f"url:{_public(file)}"
         path = base / file
         if path.suffix != ".safetensors":
             raise SpecError("loras", "is not a .safetensors file", file)
@@ -44,6 +44,13 @@ class DigestCache:
             return f"sha256:{self.sha256(path)}"
         except OSError as error:
             raise SpecError("loras", f"cannot be read: {error.strerror}", file) from error
+
+
+def _public(address: str) -> str:
+    """An address without its query and its user: neither says which file it is, and both may be secret."""
+    scheme, _, rest = address.split("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _read(file: Path) -> dict[str, list[object]]:
