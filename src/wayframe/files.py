@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -33,6 +34,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def remove_partial(target: Path) -> None:
+    """Remove what killed writers of `target` left beside it; nobody may be writing it at this moment."""
+    for left in target.parent.glob(f".{glob.escape(target.stem)}.{'[0-9a-f]' * 12}.part{glob.escape(target.suffix)}"):
+        with suppress(FileNotFoundError):
+            left.unlink()
 
 
 def write_atomic(target: Path, data: bytes | str) -> None:

@@ -184,6 +184,15 @@ def test_out_gets_a_copy_and_an_existing_file_is_replaced_only_by_force(ground: 
     assert out.read_bytes() == result.folder.video.read_bytes()
 
 
+def test_what_a_killed_copy_left_beside_out_goes_with_the_next_one(ground: Ground) -> None:
+    half, others = ground.folder / ".trip.0123456789ab.part.mp4", ground.folder / ".trip.notes.part.mp4"
+    for path in (half, others):
+        path.write_bytes(b"half")
+    ground.run(through(0, 1), out=ground.folder / "trip.mp4")
+    assert not half.exists()
+    assert others.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -27,7 +27,7 @@ from wayframe.core.plan import Plan
 from wayframe.engines.base import Engine
 from wayframe.engines.registry import load_engine
 from wayframe.errors import CancelledError, SpecError, StoreError, WayframeError
-from wayframe.files import atomic_path, redact, redact_text
+from wayframe.files import atomic_path, redact, redact_text, remove_partial
 from wayframe.media.encode import PROFILES
 from wayframe.media.sheet import contact_sheet
 from wayframe.media.stitch import Join, StitchReport, stitch
@@ -230,6 +230,7 @@ class _Run:
             return
         check_out(out, force=self.options.force)
         try:
+            remove_partial(out)
             with atomic_path(out) as temporary:
                 shutil.copyfile(self.folder.video, temporary)
         except OSError as error:
