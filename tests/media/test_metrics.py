@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from wayframe.errors import CancelledError, MediaError
 from wayframe.media.index import decode
 from wayframe.media.metrics import FrozenRange, JoinPlace, Metrics, measure
 from wayframe.media.metrics_quality import luma_of
+from wayframe.media.metrics_series import Meter
 
 Pictures = list[NDArray[np.uint8]]
 Shot = Callable[..., Metrics]
@@ -82,6 +84,14 @@ def test_frozen_frames_are_found_exactly(shot: Shot, profile: str):
     metrics = shot(pictures, profile=profile)
     assert metrics.frozen == (FrozenRange(start=11, stop=19),)
     assert metrics.frozen_frames == 8
+
+
+def test_the_slowest_pan_is_not_frozen_unless_the_encoder_left_it_out():
+    still, meter = luma_of(texture(1)), Meter()
+    for step in range(24):
+        shift = np.array([[1, 0, -0.1 * step], [0, 1, 0]])
+        meter.add(cv2.warpAffine(still, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT))
+    assert not meter.series().repeated.any()
 
 
 def test_a_small_thing_that_moves_keeps_a_video_from_being_frozen(shot: Shot):

@@ -16,9 +16,9 @@ from wayframe.media.metrics_quality import Luma, luma_of
 Numbers: TypeAlias = NDArray[np.float64]
 
 _WORK_PIXELS = 256 * 192
-"""Flow at this size costs a quarter of decoding; at more than twice as many pixels it tells nearly the same."""
+"""Flow at this size costs about a quarter of decoding, and tells nearly the same as at twice as many pixels."""
 _SMALLEST_SIDE = 16  # OpenCV's DIS reads outside of smaller pictures
-_REPEATED_MEAN, _REPEATED_PEAK = 0.1, 4.0
+_REPEATED_MEAN, _REPEATED_PEAK = 0.1, 8.0
 _DIGITS = 5
 
 
@@ -35,7 +35,8 @@ class Series:
       microscopy", ICPR 2000).
     * `luma`: mean luma in grey levels.
     * `repeated`: whether the frame shows what the frame before showed. Encoders touch up a still picture, which stays
-      below 0.1 grey levels on average and 4 at working size; a pan of a twentieth of a pixel a frame does not.
+      below 0.1 grey levels on average and 8 at working size; a pan of a tenth of a pixel a frame does not, unless the
+      encoder left it out.
     """
 
     raw: Numbers
