@@ -150,7 +150,8 @@ def print_result(result: RunResult) -> None:
     console.print(
         f"{outcome['frames']} frames {planned['resolution']} at {planned['fps']} fps, "
         f"{outcome['stitch']['copied']} copied and {outcome['stitch']['encoded']} encoded by the stitch, "
-        f"{reused} of {len(planned['segments'])} segments found, {spent['render']:.1f} s + {spent['stitch']:.1f} s"
+        f"{reused} of {len(planned['segments'])} segments found, {spent['render']:.1f} s + {spent['stitch']:.1f} s",
+        soft_wrap=True,
     )
     console.print(Text(f"contact sheet {result.folder.sheet}", style="dim"), soft_wrap=True)
     console.print(Text(f"record        {result.folder.path / 'run.json'}", style="dim"), soft_wrap=True)
