@@ -211,3 +211,13 @@ def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(
     assert wayframe("runs", "--json").json()[0]["status"] == "cancelled"
     assert " continued: 2 segments" in wayframe("run", spec(wayframe)).err
     assert [run["status"] for run in wayframe("runs", "--json").json()] == ["completed"]
+
+
+def test_demo_makes_the_trip_that_the_package_brings(wayframe: Terminal) -> None:
+    printed = wayframe("demo", "--out", "demo.mp4")
+    assert printed.code == 0, printed.err
+    assert index(wayframe.folder / "demo.mp4").frames == 97
+    assert "97 frames 768x576 at 16 fps, 97 copied and 0 encoded by the stitch" in printed.out
+    assert "warning" not in printed.out
+    assert "critical" not in printed.out
+    assert "--force" in wayframe.fails("demo", "--out", "demo.mp4")

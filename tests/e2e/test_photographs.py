@@ -20,6 +20,7 @@ import pytest
 from wayframe.engines.base import Frame
 from wayframe.media.images import fit_image, load_image
 
+pytestmark = pytest.mark.xdist_group("photographs")  # the video is made once
 PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "motorcycle_left.png", "motorcycle_right.png")
 WIDTH, HEIGHT, FRAMES, FPS = 320, 240, 17, 24
 TOTAL = 4 * FRAMES - 3
