@@ -41,9 +41,7 @@ def main() -> int:
             (folder / photograph).write_bytes(files("skimage").joinpath("data", photograph).read_bytes())
         short, long = (peak_mib(segments, folder=folder, frames=frames) for segments in (FEW, SEGMENTS))
     fits, flat = long < MOST_MIB, long < short * MOST_GROWTH
-    print(
-        f"{SEGMENTS} segments of {WIDTH}x{HEIGHT}: {long:.0f} MiB, {long / MOST_MIB:.2f} of the {MOST_MIB} MiB limit"
-    )
+    print(f"{SEGMENTS} segments of {WIDTH}x{HEIGHT}: {long:.0f} MiB, {long / MOST_MIB:.2f} of the {MOST_MIB} MiB limit")
     print(f"  {long / short:.2f}x that of {FEW} segments ({short:.0f} MiB), at most {MOST_GROWTH}x")
     print(f"  under the limit: {'yes' if fits else 'NO'}; flat: {'yes' if flat else 'NO'}")
     return 0 if fits and flat else 1
