@@ -16,6 +16,7 @@ import pytest
 from wayframe.core.events import RunEvent, RunStarted, StitchProgress
 from wayframe.errors import CancelledError, EngineError, ImageError, SpecError, StoreError
 from wayframe.media.index import index, packet_digest
+from wayframe.store.runs import RECORD_SCHEMA, claim_run
 from wayframe.workflow.run import RunResult
 from workflow.engines import Scripted, install
 from workflow.rides import Ground, Watch, draw, leftovers, lines, through
@@ -368,3 +369,10 @@ def test_a_listener_that_breaks_ends_the_run_as_failed(ground: Ground) -> None:
         ground.run(through(0, 1), listen=broken)
     [folder] = ground.home.runs.iterdir()
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
+
+
+def test_records_of_others_and_damaged_ones_do_not_hinder_a_run(ground: Ground) -> None:
+    imported, damaged = claim_run(ground.home), claim_run(ground.home)
+    imported.write({"schema": RECORD_SCHEMA, "run_id": imported.run_id, "status": "completed"})
+    (damaged.path / "run.json").write_text("{")
+    assert ground.run(through(0, 1)).record["status"] == "completed"

@@ -131,7 +131,7 @@ def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]
     """The newest run of this plan when it was interrupted, else a new one."""
     digest = plan_digest(trip.planned())
     for folder, record in readable_runs(home):
-        if record["plan_digest"] == digest:
+        if record.get("plan_digest") == digest:
             return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
     return claim_run(home), None
 
