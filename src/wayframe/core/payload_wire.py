@@ -34,6 +34,11 @@ _MESSAGES = {
     "model_type": "expected a mapping",
     "bool_type": "expected true or false",
     "bool_parsing": "expected true or false",
+    "missing": "is required",
+    "too_short": "needs at least {min_length}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be {le:g} or less",
 }
 
 
@@ -193,8 +198,11 @@ def read_wire(details: Data) -> Wire:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         plain = first["msg"].removeprefix("Value error, ")
-        problem = _MESSAGES.get(first["type"], plain[:1].lower() + plain[1:])
-        raise PayloadError(field_path(first["loc"]) or "payload", problem, first["input"]) from error
+        known = _MESSAGES.get(first["type"])
+        problem = known.format_map(first.get("ctx") or {}) if known else plain[:1].lower() + plain[1:]
+        raise PayloadError(
+            field_path(first["loc"]) or "payload", problem, None if first["type"] == "missing" else first["input"]
+        ) from error
 
 
 def said(data: Mapping[str, JsonValue]) -> Data:

@@ -1,0 +1,155 @@
+"""The shapes in which payloads come, the keys that they must have, and what is wrong with them, told in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.payloads import GONE, THREE, Data, details, planned, segment, task
+from wayframe.core.payload import Shape, is_payload, read_payload
+from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, UNSUPPORTED
+from wayframe.core.payload_wire import Wire
+from wayframe.errors import PayloadError
+
+
+def refused(data: object) -> PayloadError:
+    with pytest.raises(PayloadError) as caught:
+        read_payload(data)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("data", "shape"),
+    [
+        (details(), Shape.DETAILS),
+        ({"task_type": "travel_orchestrator", **details()}, Shape.DETAILS),
+        ({"orchestrator_details": details()}, Shape.DETAILS),
+        ({"full_orchestrator_payload": details(), "project_id": "p"}, Shape.TASK),
+        (task(details()), Shape.TASK),
+        (segment(), Shape.SEGMENT),
+    ],
+)
+def test_every_shape_is_recognised(data: Data, shape: Shape):
+    assert is_payload(data)
+    assert read_payload(data).shape is shape
+
+
+def test_the_same_travel_in_any_shape_gives_the_same_plan():
+    plain = planned(details()).plan
+    assert [one.key for one in planned(task(details())).plan.segments] == [one.key for one in plain.segments]
+    assert [one.key for one in planned({"orchestrator_details": details()}).plan.segments] == [
+        one.key for one in plain.segments
+    ]
+
+
+@pytest.mark.parametrize("data", [{"keyframes": [{"image": "a.png"}]}, {"prompt": "x"}, [], "text", None])
+def test_a_spec_and_anything_else_is_no_payload(data: object):
+    assert not is_payload(data)
+
+
+def test_missing_keys_are_all_named():
+    error = refused({"model_name": "lightning_baseline_2_2_2", "seed_base": None})
+    assert error.problem == f"lacks {', '.join(REQUIRED[1:])}"
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_each_required_key_is_required_and_null_counts_as_missing(key: str):
+    assert refused(details(**{key: GONE})).problem == f"lacks {key}"
+    assert refused(details(**{key: None})).fix == f"null counts as missing: {key}"
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "problem"),
+    [
+        ({"steps": "many"}, "steps", "expected a whole number"),
+        ({"steps": True}, "steps", "expected a number, not true or false"),
+        ({"steps": 0}, "steps", "must be 1 or more"),
+        ({"parsed_resolution_wh": "wide"}, "parsed_resolution_wh", "expected a list"),
+        ({"segment_frames_expanded": [53, "x"]}, "segment_frames_expanded[1]", "expected a whole number"),
+        ({"guidance_scale": -1}, "guidance_scale", "must be 0 or more"),
+        ({"phase_config": [1]}, "phase_config", "expected a mapping"),
+        (
+            {"phase_config": {**THREE, "steps_per_phase": [2, 0, 2]}},
+            "phase_config.steps_per_phase[1]",
+            "must be 1 or more",
+        ),
+        ({"phase_config": {**THREE, "num_phases": 2}}, "phase_config", "num_phases 2, steps_per_phase [2, 2, 2] and 3"),
+        (
+            {"phase_config": {**THREE, "steps_per_phase": [3, 3]}},
+            "phase_config",
+            "num_phases 3, steps_per_phase [3, 3]",
+        ),
+        ({"phase_config": {}}, "phase_config.phases", "is required"),
+        ({"input_image_paths_resolved": []}, "input_image_paths_resolved", "needs at least 1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_place(said: Data, field: str, problem: str):
+    error = refused(details(**said))
+    assert error.field == field
+    assert error.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ([], "payload"),
+        ({"params": [], "task_type": "travel_orchestrator"}, "params"),
+        ({"orchestrator_details": 3}, "orchestrator_details"),
+        (task({**details()}) | {"task_type": "magic_edit"}, "task_type"),
+        (segment(segment_index="one"), "segment_index"),
+        (segment(segment_index=-1), "segment_index"),
+    ],
+)
+def test_what_is_no_travel_is_refused(data: object, field: str):
+    assert refused(data).field == field
+
+
+def test_a_segment_looks_for_its_values_from_inside_out():
+    inner = details(2, phase_config={**THREE}, negative_prompts_expanded=["x", "y"])
+    wire = read_payload(segment({"num_frames": 37, "base_prompt": "own"}, inside=inner, base_prompt="params")).wire
+    assert wire.segment_frames_expanded == (37,)
+    assert wire.base_prompts_expanded == ("own",)
+    assert wire.negative_prompts_expanded == ("rain",)
+    assert wire.phase_config is not None
+    assert wire.phase_config.steps_per_phase == (2, 2, 2)
+
+
+def test_a_segment_takes_from_the_travel_what_it_does_not_say():
+    data = segment(inside=details(3), num_frames=GONE, base_prompt=GONE, input_image_paths_resolved=GONE)
+    wire = read_payload(data).wire
+    assert wire.segment_frames_expanded == (45,)
+    assert wire.base_prompts_expanded == ("the boat passes buoy 1",)
+    assert [name[-5:] for name in wire.input_image_paths_resolved] == ["1.png", "2.png"]
+
+
+def test_a_segment_prefers_its_own_ends_and_its_enhanced_prompt():
+    own = {"start_image_url": "s.png", "end_image_url": "e.png", "enhanced_prompt": "better"}
+    wire = read_payload(segment(own)).wire
+    assert wire.input_image_paths_resolved == ("s.png", "e.png")
+    assert wire.base_prompts_expanded == ("better",)
+
+
+def test_a_segment_names_exactly_what_it_lacks():
+    error = refused(segment(num_frames=GONE, base_prompt=GONE, model_name=GONE))
+    assert (error.problem, error.fix) == ("lacks model_name, num_frames, base_prompt", "segment 1 needs them")
+
+
+def test_secrets_are_taken_out_at_any_depth_and_told():
+    data = details(openai_api_key="sk-made-up-0123456789", inner={"access_token": "t", "kept": 1})
+    payload = read_payload(data)
+    assert payload.secrets == ("openai_api_key", "inner.access_token")
+    assert "made-up" not in str(payload)
+    assert payload.clean["inner"] == {"kept": 1}
+
+
+def test_every_key_has_one_role():
+    roles = [
+        frozenset(OPTIONAL),
+        frozenset(CONSULTED),
+        frozenset(REQUIRED),
+        frozenset(SEGMENT),
+        CARRIED,
+        *([UNSUPPORTED.keys()]),
+    ]
+    names = [name for role in roles for name in role]
+    assert sorted(names) == sorted(set(names))
+    assert set(Wire.model_fields) == {*REQUIRED, *OPTIONAL, *CONSULTED}
