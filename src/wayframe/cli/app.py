@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import exchange, inspecting, logs, look, make, setup
+from wayframe.cli import comparing, exchange, inspecting, logs, look, make, setup
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
@@ -42,6 +42,7 @@ def _options(
 
 make.register(app)
 look.register(app)
+comparing.register(app)
 inspecting.register(app)
 setup.register(app)
 logs.register(app)

@@ -1,0 +1,131 @@
+"""What goes into the runs beside their settings: prompts and keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from wayframe.core.comparison import Comparison
+from wayframe.core.dossier import Dossier
+from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, segment_value
+from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, code, faint, strong, words
+from wayframe.report.values import changed_words, letter, segments_text, short_address
+
+PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
+    (Level.APPLIED, "prompt"),
+    (Level.PLANNED, "prompt"),
+    (Level.REQUESTED, "base_prompt"),
+    (Level.APPLIED, "negative_prompt"),
+    (Level.PLANNED, "negative_prompt"),
+    (Level.REQUESTED, "negative_prompt"),
+)
+DIGEST = 64
+SHOWN_DIGEST = 12
+
+
+def prompt_blocks(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[Block]:
+    """Prompts of paired segments, word by word, on the surest level that both have."""
+    for negative in (False, True):
+        yield from _prompts(comparison, names=names, negative=negative)
+
+
+def _prompts(comparison: Comparison, *, names: tuple[str, str], negative: bool) -> Iterator[Block]:
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for pair in comparison.pairs:
+        if pair.a is None or pair.b is None:
+            continue
+        found = _prompt(comparison.a.segments[pair.a], comparison.b.segments[pair.b], negative=negative)
+        if found is not None:
+            groups.setdefault(found, []).append(pair.a)
+    apart = {key: found for key, found in groups.items() if key[1].split() != key[2].split()}
+    if not apart:
+        if groups and not negative:
+            yield Paragraph(text=words("The prompts are the same, word by word."))
+        return
+    rows = tuple(
+        Row(cells=(words(segments_text(found)), _said(left), _said(right), _change(left, right)), tone=Tone.DIFFERS)
+        for (_, left, right), found in apart.items()
+    )
+    level = next(iter(apart))[0]
+    title = "negative prompt" if negative else "prompt"
+    yield Table(head=("where", f"{title} {names[0]}", f"{title} {names[1]}", "word by word"), rows=rows, caption=level)
+
+
+def _prompt(a: SubjectSegment, b: SubjectSegment, *, negative: bool) -> tuple[str, str, str] | None:
+    for level, key in PROMPT_KEYS:
+        if key.startswith("negative") is negative:
+            left, right = segment_value(a, level, key), segment_value(b, level, key)
+            if isinstance(left, str) and isinstance(right, str):
+                return f"level: {level.value}", left, right
+    return None
+
+
+def _said(prompt: str) -> Text:
+    return words(prompt) if prompt.strip() else words(faint("empty"))
+
+
+def _change(a: str, b: str) -> Text:
+    """What became of the words; nothing to compare where one side is empty."""
+    return changed_words(a, b) if a.strip() and b.strip() else words(faint("only one says anything"))
+
+
+def own_prompts(subject: Subject) -> Iterator[Block]:
+    """The prompts of one run, each level by itself."""
+    for level, key in PROMPT_KEYS:
+        groups: dict[str, list[int]] = {}
+        for segment in subject.segments:
+            found = segment_value(segment, level, key)
+            if isinstance(found, str):
+                groups.setdefault(found, []).append(segment.index)
+        if groups:
+            rows = tuple(Row(cells=(words(segments_text(at)), _said(text))) for text, at in groups.items())
+            yield Table(head=("where", key), rows=rows, caption=f"level: {level.value}")
+
+
+def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
+    """Whether the runs go through the same pictures, by content where it is known."""
+    subjects = dossier.subjects
+    if not any(subject.keyframes for subject in subjects):
+        return
+    by_content = all(_is_digest(name) for subject in subjects for name in subject.keyframes)
+    equal = all(subject.keyframes == subjects[0].keyframes for subject in subjects)
+    known = "by the digest of their bytes" if by_content else "by their addresses; their bytes are not known"
+    runs = "both runs" if len(subjects) == len(("a", "b")) else "all runs"
+    verdict = f"{runs} go through the same pictures in the same order" if equal else "the runs' pictures differ"
+    yield Paragraph(text=words(strong(f"{verdict[:1].upper()}{verdict[1:]}"), f" ({known})."))
+    yield _keyframe_table(subjects, equal=equal)
+    strip = tuple(
+        (letter(at), clip.thumbnails) for at, clip in enumerate(dossier.clips) if clip is not None and clip.thumbnails
+    )
+    if strip:
+        yield Strip(runs=strip)
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == DIGEST and all(sign in "0123456789abcdef" for sign in name)
+
+
+def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Table:
+    count = max(len(subject.keyframes) for subject in subjects)
+    columns = subjects[:1] if equal else subjects
+    rows = []
+    for at in range(count):
+        names = [subject.keyframes[at] if at < len(subject.keyframes) else None for subject in columns]
+        repeated = [letter(number) for number, subject in enumerate(columns) if _repeats(subject, at)]
+        note = "the same picture as the one before" if repeated else ""
+        if repeated and len(columns) > 1:
+            note += f" ({', '.join(repeated)})"
+        tone = Tone.DIFFERS if len(set(names)) > 1 else Tone.NONE
+        rows.append(Row(cells=(words(str(at)), *(_picture(name) for name in names), words(note)), tone=tone))
+    titles = ("picture in all",) if equal else tuple(letter(at) for at in range(len(columns)))
+    return Table(head=("keyframe", *titles, "note"), rows=tuple(rows), caption="level: requested")
+
+
+def _repeats(subject: Subject, at: int) -> bool:
+    return any(left == right for left, right in list(pairwise(subject.keyframes))[at - 1 : at] if at > 0)
+
+
+def _picture(name: str | None) -> Text:
+    if name is None:
+        return words(faint(Missing.ABSENT.value))
+    return words(code(name[:SHOWN_DIGEST] if _is_digest(name) else short_address(name)))

@@ -1,0 +1,125 @@
+"""How values, runs and segments are named and written in a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from string import ascii_uppercase
+
+from wayframe.core.diff import Difference, word_changes
+from wayframe.core.subject import Evidence, Missing, Subject, Value
+from wayframe.report.document import Span, Style, Text, code, faint, words
+
+LONGEST_VALUE = 160
+KINDS = {
+    "run": "a run of wayframe",
+    "log": "a run known from a log",
+    "spec": "a spec (planned, not run)",
+    "plan": "a plan (not run)",
+    "video": "what a video carries",
+}
+
+
+def letter(at: int) -> str:
+    """What a subject is called in the report: A, B, C..."""
+    return ascii_uppercase[at] if at < len(ascii_uppercase) else f"#{at + 1}"
+
+
+def value_text(value: Value, *, whole: bool = False) -> Text:
+    """A value as text; what is not there is said in words, and what is long is cut unless `whole` is wanted."""
+    if isinstance(value, Missing):
+        return words(faint(value.value))
+    if isinstance(value, str) and not value.strip():
+        return words(faint("blank" if value else "empty"))
+    shown = compact(value)
+    if not whole and len(shown) > LONGEST_VALUE:
+        shown = shown[: LONGEST_VALUE - 1] + "…"
+    return words(code(shown))
+
+
+def compact(value: object) -> str:
+    """Plain JSON data on one line; text without its quotes, addresses without the folders that lead to the file."""
+    if isinstance(value, str):
+        return short_address(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_inner(part) for part in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{short_address(str(key))}: {_inner(part)}' for key, part in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _inner(value: object) -> str:
+    return repr(short_address(value)) if isinstance(value, str) else compact(value)
+
+
+def short_address(text: str) -> str:
+    """An address as `…/` and its file's name; other text as it is."""
+    if "://" in text and " " not in text:
+        return "…/" + text.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    return text
+
+
+def number(value: float) -> str:
+    """A number without needless digits: 3, 0.75, 952.4."""
+    return f"{round(value, 2):g}" if abs(value) < LARGE else f"{value:.1f}"
+
+
+LARGE = 100
+
+
+def weights(values: Iterable[float]) -> str:
+    """One value for each step, in a row."""
+    return " ".join(f"{value:g}" for value in values)
+
+
+def segments_text(indices: Iterable[int]) -> str:
+    """Segments in words: `segment 3`, `segments 0, 1`, `segments 0 to 499`."""
+    found = sorted(set(indices))
+    if len(found) == 1:
+        return f"segment {found[0]}"
+    return f"segments {ranges(found)}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers, with runs of three and more as `3 to 9`."""
+    parts: list[list[int]] = [[numbers[0]]] if numbers else []
+    for before, after in pairwise(numbers):
+        if after == before + 1:
+            parts[-1].append(after)
+        else:
+            parts.append([after])
+    shown = [f"{part[0]} to {part[-1]}" if len(part) >= SPAN else ", ".join(map(str, part)) for part in parts]
+    return ", ".join(shown)
+
+
+SPAN = 3
+
+
+def path_text(difference: Difference) -> str:
+    """The name of what differs, without its segment and its level."""
+    path = difference.path
+    if path.startswith("segments["):
+        path = path.partition("].")[2] or "segment"
+    return path.removeprefix(f"{difference.level.value}.")
+
+
+def line_text(proof: Evidence | None) -> str:
+    """Where a value stands in a log, short."""
+    if proof is None:
+        return ""
+    return f"{proof.file}:{proof.line}" if proof.file else f"line {proof.line}"
+
+
+def changed_words(a: str, b: str) -> Text:
+    """Two prompts in one, word by word."""
+    spans: list[Span] = []
+    styles = {"equal": Style.PLAIN, "-": Style.REMOVED, "+": Style.ADDED}
+    for mark, text in word_changes(a, b):
+        spans += [*([Span(text=" ")] if spans else []), Span(text=text, style=styles[mark])]
+    return tuple(spans)
+
+
+def subject_title(subject: Subject, *, at: int) -> str:
+    """A subject in a heading: `A: 20251007044548003`."""
+    return f"{letter(at)}: {subject.name}"

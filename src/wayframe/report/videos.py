@@ -1,0 +1,101 @@
+"""What the videos show: where they part, whether that is more than noise, and how each of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wayframe.core.comparison import Comparison
+from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair, aligned_spans
+from wayframe.report.document import Block, Paragraph, Player, Row, Table, Tone, strong, words
+from wayframe.report.values import letter
+
+
+def video_blocks(dossier: Dossier) -> Iterator[Block]:
+    """For each pair of videos: the player, where they part, the noise floor, metrics."""
+    for at, (comparison, pair) in enumerate(zip(dossier.comparisons, dossier.videos, strict=True), start=1):
+        names = letter(0), letter(at)
+        yield from _player(dossier, comparison, at=at, names=names)
+        if pair is not None:
+            yield from _parted(pair, names=names)
+            yield from _noise(dossier.noise, pair)
+            if pair.measured is not None:
+                yield from _metrics(pair.measured, names=names)
+
+
+def _player(dossier: Dossier, comparison: Comparison, *, at: int, names: tuple[str, str]) -> Iterator[Block]:
+    first, second = dossier.clips[0], dossier.clips[at]
+    if first is not None and second is not None:
+        spans = aligned_spans(comparison.pairs, a=first, b=second)
+        whole = ((0, first.frames - 1), (0, second.frames - 1))
+        yield Player(labels=names, clips=(first, second), spans=spans or (whole,))
+
+
+def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
+    if pair.same_packets:
+        yield Paragraph(text=words(strong("The videos are the same, packet for packet.")), tone=Tone.SAME)
+        return
+    data = pair.measured
+    if data is None:
+        yield Paragraph(text=words("The videos' packets differ; their pictures were not measured."))
+        return
+    if data["differs_at"] is None:
+        text = "The packets differ, the pictures do not: every frame has the same luma."
+        yield Paragraph(text=words(text), tone=Tone.SAME)
+        return
+    first, second = data["differs_at"]
+    text = f"The pictures differ from frame {first} of {names[0]} (frame {second} of {names[1]}) on"
+    if data["parts_at"] is not None:
+        first, second = data["parts_at"]
+        text += f", and show something else from frame {first} ({second}) on"
+    psnr, ssim = data["psnr"], data["ssim"]
+    measures = f"PSNR {_db(psnr['median'])} in the middle, {_db(psnr['least'])} at worst; SSIM {ssim['median']:g}"
+    yield Paragraph(text=words(f"{text}. {measures} and {ssim['least']:g}."), tone=Tone.DIFFERS)
+
+
+def _db(value: float | None) -> str:
+    return "without any difference" if value is None else f"{value:.1f} dB"
+
+
+def _noise(noise: NoiseFloor | None, pair: VideoPair) -> Iterator[Block]:
+    if noise is None:
+        return
+    if noise.same_packets:
+        text = f"Noise floor: {noise.run} rendered again gives the same packets, so that no difference is noise."
+        yield Paragraph(text=words(text), tone=Tone.INFO)
+        return
+    least = f"{_db(noise.median_psnr)} in the middle, {_db(noise.least_psnr)} at worst"
+    text = f"Noise floor: {noise.run} rendered again differs from itself by PSNR {least}."
+    if pair.measured is not None:
+        text += f" {_judged(pair.measured['psnr'], noise)}"
+    yield Paragraph(text=words(text), tone=Tone.WARNING)
+
+
+def _judged(psnr: Mapping[str, Any], noise: NoiseFloor) -> str:
+    floor, found = noise.median_psnr, psnr["median"]
+    within = found is None or (floor is not None and found >= floor)
+    return "The pair does not differ more than that." if within else "The pair differs more than that."
+
+
+def _metrics(data: Mapping[str, Any], *, names: tuple[str, str]) -> Iterator[Block]:
+    a, b = data["a"], data["b"]
+    readings = (
+        ("frames", lambda side: f"{side['frames']}"),
+        ("motion a frame, median (share of the width)", lambda side: f"{side['motion']['median']:g}"),
+        ("motion a frame, 95th percentile", lambda side: f"{side['motion']['high']:g}"),
+        ("flicker (grey levels)", lambda side: f"{side['flicker']:g}"),
+        ("frozen frames", lambda side: f"{side['frozen']['frames']}"),
+        ("seam scores (1: like its surroundings)", _seams),
+    )
+    rows = tuple(
+        Row(
+            cells=(words(name), words(read(a)), words(read(b))),
+            tone=Tone.DIFFERS if read(a) != read(b) else Tone.NONE,
+        )
+        for name, read in readings
+    )
+    yield Table(head=("measured", *names), rows=rows, caption="level: outcome, measured from the videos")
+
+
+def _seams(side: Mapping[str, Any]) -> str:
+    return ", ".join(f"{seam['score']:.2f} at {seam['start']}" for seam in side["seams"]) or "no joins"

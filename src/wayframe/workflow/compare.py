@@ -1,0 +1,129 @@
+"""What `wayframe compare` gathers: subjects from anywhere, runs from a log, their videos, the noise floor."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wayframe.core.comparison import compare
+from wayframe.core.diff import Filters
+from wayframe.core.dossier import Dossier, LogFacts
+from wayframe.core.log_rules import LoggedKind, missing_kinds
+from wayframe.core.subject import Subject
+from wayframe.errors import LogError
+from wayframe.files import redact
+from wayframe.logs.reading import RunReader
+from wayframe.logs.record import RunRecord, RunStatus
+from wayframe.store.home import Home
+from wayframe.workflow.clips import clip_of, noise_floor, video_pair
+from wayframe.workflow.log_subjects import logged_subject
+from wayframe.workflow.subjects import Reader, model_defaults
+
+NOT_OF_A_RECORD = ("spec", "plan", "video")
+MOST_CANDIDATES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """How to compare: filters, the command's own arguments (for the report), and what to look at besides records."""
+
+    filters: Filters
+    arguments: tuple[str, ...]
+    videos: bool = True
+    thumbnails: bool = False
+    repeat: str | None = None
+    keyframes: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is compared, and the log that it came from."""
+
+    subjects: tuple[Subject, ...]
+    log: LogFacts | None = None
+
+
+def named_subjects(names: Sequence[str], *, home: Home, defaults: Path | None) -> Selection:
+    """Subjects by name, as `Reader.read` takes them. Raises `InputError` or `StoreError`."""
+    reader = Reader(home=home, defaults=model_defaults(defaults))
+    return Selection(subjects=tuple(_without_secrets(reader.read(name)) for name in names))
+
+
+def _without_secrets(subject: Subject) -> Subject:
+    """Records and logs hold none any more; what users wrote may."""
+    if subject.kind not in NOT_OF_A_RECORD:
+        return subject
+    return replace(
+        subject,
+        values={level: redact(values) for level, values in subject.values.items()},
+        segments=tuple(
+            replace(segment, values={level: redact(values) for level, values in segment.values.items()})
+            for segment in subject.segments
+        ),
+    )
+
+
+def last_completed(paths: Sequence[Path], *, last: int, defaults: Path | None) -> Selection:
+    """The last completed runs of a log, in the order in which it completes them.
+
+    Raises `LogError` when there are fewer, with the runs that there are and how they ended.
+    """
+    brought = model_defaults(defaults)
+    kept: deque[RunRecord] = deque(maxlen=last)
+    kinds: list[LoggedKind] = []
+    for run in RunReader(paths):
+        kinds.append(LoggedKind(name=_name(run), status=run.status.value, phases=_phases(run)))
+        if run.status is RunStatus.COMPLETED:
+            kept.append(run)
+    files = tuple(str(path) for path in paths)
+    if len(kept) < last:
+        raise _too_few(kinds, files=files, last=last)
+    source = files[0] if len(files) == 1 else "the logs"
+    subjects = tuple(logged_subject(run, source=f"{source}#{_name(run)}", defaults=brought) for run in kept)
+    return Selection(subjects=subjects, log=LogFacts(files=files, runs=tuple(kinds)))
+
+
+def _name(run: RunRecord) -> str:
+    return run.run_id or (run.orchestrator_task_id or "run")[:8]
+
+
+def _phases(run: RunRecord) -> int | None:
+    """The most phases that a segment of the run was sent; None where no line tells."""
+    sent = [segment.applied.get("guidance_phases") for segment in run.segments if isinstance(segment.applied, dict)]
+    return max((phases for phases in sent if isinstance(phases, int)), default=None)
+
+
+def _too_few(kinds: Iterable[LoggedKind], *, files: tuple[str, ...], last: int) -> LogError:
+    found = sorted(kinds, key=lambda kind: kind.status == RunStatus.COMPLETED.value)
+    completed = sum(kind.status == RunStatus.COMPLETED.value for kind in found)
+    names = [f"{kind.name} ({kind.status})" for kind in found]
+    more = f" and {len(names) - MOST_CANDIDATES} more" if len(names) > MOST_CANDIDATES else ""
+    candidates = f"nearest: {', '.join(names[:MOST_CANDIDATES])}{more}" if names else "it names no run at all"
+    runs = f"{completed or 'no'} completed run{'' if completed == 1 else 's'}, {last} asked for"
+    return LogError(", ".join(files), runs, fix=f"{candidates}; name runs as FILE#RUN to compare others")
+
+
+def gather(selection: Selection, *, home: Home, options: CompareOptions) -> Dossier:
+    """Compare each subject with the first one, look at their videos, and put together what a report needs."""
+    first, *others = selection.subjects
+    comparisons = tuple(compare(first, other, filters=options.filters) for other in others)
+    clips = tuple(
+        clip_of(subject, thumbnails=options.thumbnails) if options.videos else None for subject in selection.subjects
+    )
+    videos = tuple(
+        video_pair(comparison.pairs, a=clips[0], b=clip)
+        for comparison, clip in zip(comparisons, clips[1:], strict=True)
+    )
+    repeated = options.repeat
+    return Dossier(
+        comparisons=comparisons,
+        filters=options.filters,
+        arguments=options.arguments,
+        clips=clips,
+        videos=videos,
+        noise=None if repeated is None else noise_floor(repeated, home=home, keyframes=options.keyframes),
+        log=selection.log,
+        findings=tuple(missing_kinds(selection.log.runs, comparisons[0])) if selection.log else (),
+    )
