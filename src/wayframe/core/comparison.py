@@ -11,6 +11,7 @@ from wayframe.core.derived import TableComparison, compare_tables, derived_diffe
 from wayframe.core.diff import Difference, Filters, Pairing, differences, match_segments
 from wayframe.core.findings import RANK, Finding
 from wayframe.core.impact import IMPACT_RANK, Impact
+from wayframe.core.lora_names import under_common_names
 from wayframe.core.run_rules import pair_findings, subject_findings
 from wayframe.core.subject import Level, Subject
 
@@ -112,8 +113,12 @@ NO_FILTERS = Filters()
 def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Comparison:
     """Compare two subjects; what `filters` leave out counts neither for the verdict nor for the causes."""
     pairs = match_segments(a.segments, b.segments)
-    tables = compare_tables(a, b, pairs)
-    found = [*differences(a, b, pairs=pairs), *derived_differences(a, b, pairs=pairs, tables=tables)]
+    one, other, *names = under_common_names(a, b)
+    tables = compare_tables(one, other, pairs)
+    found = [
+        *differences(one, other, pairs=pairs, names=(names[0], names[1])),
+        *derived_differences(one, other, pairs=pairs, tables=tables),
+    ]
     found.sort(key=lambda item: (-IMPACT_RANK[item.impact], -item.effect, item.path))
     kept = tuple(item for item in found if filters.keeps(item))
     decided = bool(tables) and len(tables) == len(pairs)
@@ -145,7 +150,8 @@ def topic_of(difference: Difference) -> Topic:
         return Topic.RESULT
     if re.fullmatch(r"segments\[\d+\]", difference.path):
         return Topic.LENGTHS
-    names = [part.split("[")[0] for part in difference.path.split(".")]
+    inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
+    names = [part.split("[")[0] for part in inside.split(".")]
     for name in reversed(names):
         for topic, pattern in _TOPICS:
             if pattern.fullmatch(name):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from math import isclose
-from typing import Any
+from itertools import chain
+from math import isclose, isnan
+from typing import Any, TypeVar
 
-from wayframe.core.impact import IMPACT_RANK, Impact, impact_of
-from wayframe.core.subject import Evidence, Level, Missing, Subject, SubjectSegment, Value, address
+from wayframe.core.impact import IMPACT_RANK, Impact, impact_of, names_of, parts_of
+from wayframe.core.lora_names import LoraNames, reordered
+from wayframe.core.subject import Evidence, Level, Missing, Subject, SubjectSegment, Value, address, lora_name
 
 TOLERANCE = 1e-9
 COMPARED_LEVELS = (Level.REQUESTED, Level.RESOLVED, Level.PLANNED, Level.APPLIED, Level.OUTCOME, Level.ENVIRONMENT)
 IDENTITY_KEYS = ("url", "file", "name")
 PROMPTS = frozenset({"prompt", "negative_prompt", "base_prompt"})
+_Side = TypeVar("_Side")
 
 
 class Sort(StrEnum):
@@ -75,26 +79,34 @@ class Filters:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """A pattern matches a whole path, its beginning up to a dot, or its last name; with or without its segment."""
-    bare = pattern.replace("[", "[[]")
-    inside = path.partition("].")[2] if path.startswith("segments[") else path
-    candidates = (path, *_beginnings(path), inside, *_beginnings(inside), path.rpartition(".")[2])
-    return any(fnmatchcase(candidate, bare) for candidate in candidates)
+    """A pattern matches a whole path or any run of its parts (``segments[0].applied``, ``phases``, ``loras[x].url``).
 
-
-def _beginnings(path: str) -> Iterator[str]:
-    parts = path.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts)))
+    It may leave out what stands in brackets.
+    """
+    parts = parts_of(path)
+    glob = pattern.replace("[", "[[]")
+    return any(
+        fnmatchcase(".".join(run), glob)
+        for named in (parts, names_of(path))
+        for start in range(len(parts))
+        for run in (named[start:end] for end in range(start + 1, len(parts) + 1))
+    )
 
 
 def match_segments(a: Sequence[SubjectSegment], b: Sequence[SubjectSegment]) -> tuple[Pairing, ...]:
     """Pair segments by their keyframes, so that one put in between does not shift all the others.
 
-    Where no keyframes are known, or none agree, the order counts.
+    Where no keyframes are known, or none agree, the order counts. The order of the two sides makes no difference.
     """
     left, right = [_pictures(segment) for segment in a], [_pictures(segment) for segment in b]
-    if not set(left) & set(right) - {None}:
+    if not {*left} & {*right} - {NO_PICTURES}:
         return _by_order(len(a), len(b))
+    if right < left:  # the search below prefers what comes first in its first argument
+        return tuple(Pairing(a=pair.b, b=pair.a) for pair in _by_pictures(right, left))
+    return _by_pictures(left, right)
+
+
+def _by_pictures(left: Sequence[tuple[str, str]], right: Sequence[tuple[str, str]]) -> tuple[Pairing, ...]:
     pairs: list[Pairing] = []
     for tag, a0, a1, b0, b1 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag == "equal" or (tag == "replace" and a1 - a0 == b1 - b0):
@@ -105,29 +117,39 @@ def match_segments(a: Sequence[SubjectSegment], b: Sequence[SubjectSegment]) -> 
     return tuple(pairs)
 
 
-def _pictures(segment: SubjectSegment) -> tuple[str | None, str | None] | None:
-    return None if segment.keyframes == (None, None) else segment.keyframes
+NO_PICTURES = ("", "")
+
+
+def _pictures(segment: SubjectSegment) -> tuple[str, str]:
+    start, end = segment.keyframes
+    return (start or "", end or "")
 
 
 def _by_order(left: int, right: int) -> tuple[Pairing, ...]:
     return tuple(Pairing(a=at if at < left else None, b=at if at < right else None) for at in range(max(left, right)))
 
 
-def differences(a: Subject, b: Subject, *, pairs: Sequence[Pairing]) -> tuple[Difference, ...]:
-    """All differences of the raw values, noise included, strongest first."""
-    found = [*_run_wide(a, b), *_keyframes(a, b)]
+NO_NAMES = LoraNames()
+
+
+def differences(
+    a: Subject, b: Subject, *, pairs: Sequence[Pairing], names: tuple[LoraNames, LoraNames] = (NO_NAMES, NO_NAMES)
+) -> tuple[Difference, ...]:
+    """All differences of the raw values, noise included, strongest first; `names` are those of both sides' LoRAs."""
+    walk = Walk(names_a=names[0], names_b=names[1])
+    found = [*_run_wide(a, b, walk), *_keyframes(a, b)]
     for pair in pairs:
         if pair.a is None or pair.b is None:
             found.append(_lone_segment(a, b, pair))
         else:
-            found += _of_segments(a, b, a.segments[pair.a], b.segments[pair.b])
+            found += _of_segments(_Sides(a=a, b=b, left=a.segments[pair.a], right=b.segments[pair.b]), walk)
     return tuple(sorted(found, key=lambda d: (-IMPACT_RANK[d.impact], -d.effect, d.path)))
 
 
-def _run_wide(a: Subject, b: Subject) -> Iterator[Difference]:
+def _run_wide(a: Subject, b: Subject, walk: Walk) -> Iterator[Difference]:
     for level in (level for level in COMPARED_LEVELS if level in a.values and level in b.values):
         whole = level in a.whole, level in b.whole
-        for path, left, right in _walk(level.value, a.values[level], b.values[level], whole=whole):
+        for path, left, right in walk.over(level.value, a.values[level], b.values[level], whole=whole):
             if not _told_by_keyframes(path):
                 yield _difference(a, b, path, level=level, segment=None, values=(left, right))
 
@@ -141,10 +163,15 @@ def _told_by_keyframes(path: str) -> bool:
 
 def _keyframes(a: Subject, b: Subject) -> Iterator[Difference]:
     left, right = [address(k) for k in a.keyframes], [address(k) for k in b.keyframes]
-    if left and right and left != right:
+    if {*map(_is_digest, left)} == {*map(_is_digest, right)} and left != right:
         path = "requested.keyframes"
         found = _difference(a, b, path, level=Level.REQUESTED, segment=None, values=(left, right))
         yield replace(found, impact=Impact.PICTURE, effect=82, note=_keyframes_note(left, right))
+
+
+def _is_digest(keyframe: str) -> bool:
+    """Whether a picture is known by its content: nothing follows from a digest beside an address."""
+    return re.fullmatch(r"[0-9a-f]{64}", keyframe) is not None
 
 
 def _keyframes_note(left: Sequence[str], right: Sequence[str]) -> str:
@@ -155,13 +182,12 @@ def _keyframes_note(left: Sequence[str], right: Sequence[str]) -> str:
 
 
 def _lone_segment(a: Subject, b: Subject, pair: Pairing) -> Difference:
-    side, number, owner = ("first", pair.a, a) if pair.b is None else ("second", pair.b, b)
-    index = number or 0
-    known = {"frames": owner.segments[index].frames.delivered}
+    side, segment = ("first", a.segments[pair.a]) if pair.a is not None else ("second", b.segments[pair.b or 0])
+    known = {"frames": segment.frames.delivered}
     return Difference(
-        path=f"segments[{index}]",
+        path=f"segments[{segment.index}]",
         level=Level.PLANNED,
-        segment=index,
+        segment=segment.index,
         a=known if pair.b is None else Missing.ABSENT,
         b=Missing.ABSENT if pair.b is None else known,
         sort=Sort.REMOVED if pair.b is None else Sort.ADDED,
@@ -171,68 +197,133 @@ def _lone_segment(a: Subject, b: Subject, pair: Pairing) -> Difference:
     )
 
 
-def _of_segments(a: Subject, b: Subject, left: SubjectSegment, right: SubjectSegment) -> Iterator[Difference]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sides:
+    """Two segments that belong together, and whose they are."""
+
+    a: Subject
+    b: Subject
+    left: SubjectSegment
+    right: SubjectSegment
+
+    def own(self, level: Level) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both segments' values without copies of their runs': blocks that stand there too, and the whole payload."""
+        left, right = self.left.values[level], self.right.values[level]
+        copies = {key for key in {*left, *right} if self._is_copy(level, key)} | PAYLOAD_COPIES
+        first, second = ({key: side[key] for key in side if key not in copies} for side in (left, right))
+        return first, second
+
+    def _is_copy(self, level: Level, key: str) -> bool:
+        return all(
+            key not in own or (isinstance(own[key], Mapping) and shared.get(key) == own[key])
+            for own, shared in (
+                (self.left.values[level], self.a.values.get(level, {})),
+                (self.right.values[level], self.b.values.get(level, {})),
+            )
+        )
+
+
+def _of_segments(sides: _Sides, walk: Walk) -> Iterator[Difference]:
     """Differences of two segments that belong together; a block that only repeats the run's own is left out."""
+    left, right = sides.left, sides.right
     for level in COMPARED_LEVELS:
         if level not in left.values or level not in right.values:
             continue
         base = f"segments[{left.index}].{level.value}"
-        whole = level in left.whole, level in right.whole
-        tables = _own(left.values[level], a, level), _own(right.values[level], b, level)
-        for path, first, second in _walk(base, *tables, whole=whole):
-            yield _difference(a, b, path, level=level, segment=left.index, values=(first, second))
-
-
-def _own(values: Mapping[str, Any], subject: Subject, level: Level) -> dict[str, Any]:
-    """A segment's values without copies of the run's: blocks that stand there too, and the run's whole payload."""
-    shared = subject.values.get(level, {})
-    return {
-        key: value
-        for key, value in values.items()
-        if not (isinstance(value, Mapping) and (shared.get(key) == value or key in PAYLOAD_COPIES))
-    }
+        tables, whole = sides.own(level), (level in left.whole, level in right.whole)
+        same_loras = {f"{base}.{key}" for key in reordered(*tables)}
+        for path, first, second in walk.over(base, *tables, whole=whole):
+            values = (first, second)
+            found = _difference(sides.a, sides.b, path, level=level, segment=left.index, values=values)
+            place = f"segments[{right.index}]{path.removeprefix(f'segments[{left.index}]')}"
+            found = replace(found, proof_b=sides.b.proof(place))
+            if path in same_loras:
+                found = replace(
+                    found, impact=Impact.NOISE, effect=0, note="the same LoRAs and weights, written otherwise"
+                )
+            yield found
 
 
 PAYLOAD_COPIES = frozenset({"orchestrator_details", "orchestrator_payload", "full_orchestrator_payload"})
 
 
-def _walk(path: str, a: Any, b: Any, *, whole: tuple[bool, bool] = (True, True)) -> Iterator[tuple[str, Value, Value]]:
-    """Every place at which two values differ."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """Goes through two values side by side, with LoRAs under their common names."""
+
+    names_a: LoraNames = NO_NAMES
+    names_b: LoraNames = NO_NAMES
+
+    def over(
+        self, path: str, a: Any, b: Any, *, whole: tuple[bool, bool] = (True, True)
+    ) -> Iterator[tuple[str, Value, Value]]:
+        """Every place at which two values differ; a key that is missing from a side that is not whole is unknown."""
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from self._mappings(path, a, b, whole=whole)
+        elif _rows(a) and _rows(b):
+            yield from self._rows(path, a, b)
+        elif not same(a, b):
+            yield path, a, b
+
+    def _mappings(
+        self, path: str, a: Mapping[str, Any], b: Mapping[str, Any], *, whole: tuple[bool, bool]
+    ) -> Iterator[tuple[str, Value, Value]]:
         gone = [Missing.ABSENT if complete else Missing.UNKNOWN for complete in whole]
+        if any("://" in key for key in chain(a, b)):  # LoRAs and their strengths
+            a, b = ({names.of_file(key): side[key] for key in side} for names, side in self._sides(a, b))
         for key in dict.fromkeys([*a, *b]):
-            yield from _walk(f"{path}.{key}", a.get(key, gone[0]), b.get(key, gone[1]))
-    elif _rows(a) and _rows(b):
-        yield from _walk_rows(path, a, b)
-    elif not same(a, b):
-        yield path, a, b
+            place = f"{path}[{_short(key)}]" if re.search(r"[./\[\]]", key) else f"{path}.{key}"
+            yield from self.over(place, a.get(key, gone[0]), b.get(key, gone[1]))
+
+    def _rows(
+        self, path: str, a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[str, Value, Value]]:
+        """Lists of mappings: by identity where rows have one (LoRAs), else by position."""
+        key = next((key for key in IDENTITY_KEYS if all(key in row for row in [*a, *b])), None) if a or b else None
+        if key is None:
+            for at in range(max(len(a), len(b))):
+                left, right = (side[at] if at < len(side) else Missing.ABSENT for side in (a, b))
+                yield from self.over(f"{path}[{at}]", left, right)
+            return
+        left_rows, right_rows = (
+            _numbered(names.of_file(str(row[key])) for row in side) for names, side in self._sides(a, b)
+        )
+        first, second = dict(zip(left_rows, a, strict=True)), dict(zip(right_rows, b, strict=True))
+        for name in dict.fromkeys([*first, *second]):
+            place = f"{path}[{_short(name)}]"
+            yield from self.over(place, first.get(name, Missing.ABSENT), second.get(name, Missing.ABSENT))
+
+    def _sides(self, a: _Side, b: _Side) -> tuple[tuple[LoraNames, _Side], tuple[LoraNames, _Side]]:
+        return (self.names_a, a), (self.names_b, b)
+
+
+def _numbered(names: Iterator[str]) -> list[str]:
+    """Names, with the second of a name told from the first."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return found
+
+
+def _short(name: str) -> str:
+    """A name without the site and folders in front of it, and without what would end the brackets around it."""
+    return lora_name(name).replace("[", "(").replace("]", ")")
 
 
 def _rows(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, Mapping) for v in value)
 
 
-def _walk_rows(path: str, a: Sequence[Any], b: Sequence[Any]) -> Iterator[tuple[str, Value, Value]]:
-    """Lists of mappings: by identity where rows have one (LoRAs), else by position."""
-    key = next((key for key in IDENTITY_KEYS if all(key in row for row in [*a, *b])), None) if a or b else None
-    if key is None:
-        for at in range(max(len(a), len(b))):
-            left, right = (side[at] if at < len(side) else Missing.ABSENT for side in (a, b))
-            yield from _walk(f"{path}[{at}]", left, right)
-        return
-    left_rows, right_rows = ({address(str(row[key])): row for row in side} for side in (a, b))
-    for name in dict.fromkeys([*left_rows, *right_rows]):
-        short = name.rsplit("/", 1)[-1]
-        place = f"{path}[{short}]"
-        yield from _walk(place, left_rows.get(name, Missing.ABSENT), right_rows.get(name, Missing.ABSENT))
-
-
 def same(a: Value, b: Value) -> bool:
-    """Whether two values are equal; numbers are within `TOLERANCE`, and true is not 1."""
+    """Whether two values are equal; numbers that are not whole are within `TOLERANCE`, and true is not 1."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE) or (isnan(a) and isnan(b))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):

@@ -26,12 +26,15 @@ NOISE_NAME = re.compile(
     | thumbnail.* | .*debug.* | dimension_source | generation_source | schema | key | plan_digest | .*_token
     | .*_api_key
     | _?consolidated_.* | depends_on | video_guide | video_mask | client_settings | settings_version
-    | queue.* | callback.*
+    | queue.* | callback.* | poll_.* | skip_cleanup_enabled | task | task_type | tool_type
     )$"""
 )
-NOT_NOISE = frozenset(
-    {"file", "input_image_paths_resolved", "model_filename", "continue_from_video_resolved_path", "audio_url"}
+NOT_NOISE = re.compile(
+    r"input_image_paths_resolved|model_filename|continue_from_video_resolved_path|svi_predecessor_video_url"
+    r"|audio_url|structure_(?!original_|trimmed_).*|uni3c_.*"
 )
+LORA_ADDRESS = ("file", "url")
+"""LoRAs are matched by these: what differs in them is a folder or a query."""
 
 # Name of the last key of a path -> what it does, and how strongly it moves the picture (0 to 100).
 NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
@@ -51,13 +54,22 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"steps|num_inference_steps|steps_per_phase", Impact.WORKFLOW, 78),
         (r"chaining|chain_segments|independent_segments|use_svi", Impact.WORKFLOW, 76),
         (r"preset|mode|generation_mode|advanced_mode|motion_mode|solver|sample_solver", Impact.WORKFLOW, 60),
-        (r"structure_.*|use_uni3c|uni3c_.*|video_prompt_type|image_prompt_type|control_net.*", Impact.WORKFLOW, 75),
+        (
+            r"structure_.*|travel_guidance|use_uni3c|uni3c_.*|video_prompt_type|image_prompt_type|control_net.*"
+            r"|continue_from_video.*|continuation_config|svi_predecessor.*|stitch_config",
+            Impact.WORKFLOW,
+            75,
+        ),
         (r"input_image_paths_resolved|keyframe|image|image_start|image_end", Impact.PICTURE, 82),
         (r"seed|seed_base|seed_to_use|seed_policy", Impact.PICTURE, 80),
         (r"lora_multipliers|loras_multipliers|multiplier|weights?", Impact.PICTURE, 74),
         (r"guidance|guidance_scale|guidance[23]_scale", Impact.PICTURE, 72),
         (r"flow_shift|timesteps?|sigmas?|sigma_next", Impact.PICTURE, 66),
-        (r"(base_)?prompts?|base_prompts_expanded|enhanced_prompts_expanded", Impact.PICTURE, 64),
+        (
+            r"((base|enhanced)_)?prompts?|(base|enhanced)_prompts_expanded|text_(before|after)_prompts",
+            Impact.PICTURE,
+            64,
+        ),
         (r"amount_of_motion|cfg_star_switch|cfg_zero_step|.*NAG.*", Impact.PICTURE, 50),
         (r"negative_prompts?|negative_prompts_expanded", Impact.PICTURE, 40),
         (r"resolution|parsed_resolution_wh|width|height", Impact.PICTURE, 70),
@@ -66,20 +78,37 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"fit|matte|curve|crossfade.*|colour_match.*|after_first_post.*|upscale_factor", Impact.PICTURE, 35),
         (r"switch_threshold2?|thresholds?|planned_thresholds", Impact.PICTURE, 30),
         (r"digest", Impact.PICTURE, 20),
-        (r"enhance_prompt", Impact.COSMETIC, 15),
+        (r"enhance_prompt|show_input_images", Impact.COSMETIC, 15),
         (r"fps|fps_helpers|force_fps|profile|audio_url", Impact.COSMETIC, 10),
     )
 )
 UNKNOWN_EFFECT = 25
 
 
+def parts_of(path: str) -> list[str]:
+    """The parts of a path: ``a.loras[x.y].z`` gives a, loras[x.y] and z."""
+    return re.findall(r"(?:\[[^\]]*\]|[^.\[])+", path)
+
+
+def names_of(path: str) -> list[str]:
+    """The names on a path, without their indices."""
+    return [part.split("[")[0] for part in parts_of(path)]
+
+
 def impact_of(path: str) -> tuple[Impact, int]:
-    """The impact and the effect (0 to 100) of a difference at a path; the innermost name that a rule knows decides."""
-    names = [part.split("[")[0] for part in path.split(".")]
-    if names[-1] not in NOT_NOISE and NOISE_NAME.match(names[-1]):
+    """The impact and the effect (0 to 100) of a difference at a path; the innermost name that a rule knows decides.
+
+    What is inside noise is noise too, and so is the way to a LoRA that is the same.
+    """
+    names = names_of(path)
+    if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
         return Impact.NOISE, 0
     for name in reversed(names):
         for pattern, impact, effect in NAMES:
             if pattern.fullmatch(name):
                 return impact, effect
     return (Impact.COSMETIC, 5) if names[0] in ("environment", "outcome") else (Impact.PICTURE, UNKNOWN_EFFECT)
+
+
+def _is_noise(name: str) -> bool:
+    return bool(NOISE_NAME.match(name)) and not NOT_NOISE.fullmatch(name)
