@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wayframe.core.catalogue import TWO_EXPERTS
+from wayframe.core.lora_names import unique_names
 from wayframe.core.loras import wire_multipliers
 from wayframe.core.schedule import sigmas, wire_switch_steps, wire_timesteps
-from wayframe.core.subject import Basis, StepRow, StepTable, lora_name
+from wayframe.core.subject import Basis, StepRow, StepTable
 from wayframe.errors import PayloadError
 
 GUIDANCE_KEYS = ("guidance_scale", "guidance2_scale", "guidance3_scale")
 THRESHOLD_KEYS = ("switch_threshold", "switch_threshold2")
+WANGP_PHASES, WANGP_UNSAID = 3, "1.0"
+TWO_EXPERT_NAME, ONE_EXPERT_NAME = re.compile(r"(?i)2[_.]2|wan22"), re.compile(r"(?i)ti2v|(?<!\d)5b")
+MOST_STEPS = 1000
+"""More than anybody runs: a log that names more is damaged."""
+TAKEN: Mapping[str, object] = {
+    "sample_solver": "",
+    "guidance_phases": 1,
+    "model_switch_phase": 1,
+    "activated_loras": (),
+    "loras_multipliers": "",
+}
+"""What WanGP takes for a setting that it is not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,52 +81,87 @@ def applied_table(steps: Sequence[Mapping[str, Any]], planned: StepTable) -> Ste
 def sent_table(sent: Mapping[str, Any], *, defaults: ModelDefaults | None = None) -> StepTable | None:
     """The table that WanGP makes of the settings it was sent, or None when the log does not hold enough of them.
 
-    Steps, phases and LoRA weights follow WanGP's own reading (`schedule.wire_*`, `loras.wire_multipliers`).
+    Steps, phases and LoRA weights follow WanGP's own reading (`schedule.wire_*`, `loras.wire_multipliers`). What is
+    taken for a setting that is not there, and what follows from a name, is said in `inferred`.
     """
     brought = defaults or ModelDefaults()
-    settings = {**brought.settings, **{key: value for key, value in sent.items() if value is not None}}
+    known = {**brought.settings, **{key: value for key, value in sent.items() if value is not None}}
     try:
-        count, shift = int(settings["num_inference_steps"]), float(settings["flow_shift"])
-        times = wire_timesteps(str(settings.get("sample_solver", "")), steps=count, shift=shift)
-        phases = int(settings.get("guidance_phases", 1))
-        limits = [float(settings.get(key) or 0) for key in THRESHOLD_KEYS[: max(phases - 1, 0)]]
-        switch_steps = wire_switch_steps(times, thresholds=limits, phases=phases)
-        names = [*brought.loras, *_names(settings.get("activated_loras"))]
-        text = settings.get("loras_multipliers") or ""
-        joined = " ".join([*brought.multipliers, *([text] if isinstance(text, str) else map(str, text))])
-        switch = int(settings.get("model_switch_phase", 1))
-        weights = wire_multipliers(
-            joined, loras=len(names), steps=count, phases=phases, switch_phase=switch, switch_steps=switch_steps
-        )
-        scales = [float(settings[key]) for key in GUIDANCE_KEYS[:phases]]
-    except (KeyError, TypeError, ValueError, PayloadError):
+        read = _Reading.of({**TAKEN, **known}, brought=brought)
+        table = read.table()
+    except (KeyError, TypeError, ValueError, OverflowError, PayloadError):
         return None
-    numbers = [
-        1 + (step >= switch_steps[0]) + (phases > TWO_EXPERTS and step >= switch_steps[1]) for step in range(count)
-    ]
-    numbers = [min(number, phases) for number in numbers]
-    two, guess = _experts(settings, brought)
-    drops = _drops(times)
-    rows = tuple(
-        StepRow(
-            timestep=times[step],
-            sigma_drop=drops[step],
-            phase=numbers[step],
-            expert=("high" if numbers[step] <= switch else "low") if two else "only",
-            guidance=scales[numbers[step] - 1],
-            loras={lora_name(name): weights[at][step] for at, name in enumerate(names)},
+    taken = [f"{key}: not given, {value or 'nothing'!r} is taken" for key, value in TAKEN.items() if key not in known]
+    two, guess = _experts(known, brought)
+    rows = tuple(replace(row, expert=row.expert if two else "only") for row in table.rows)
+    return replace(table, rows=rows, inferred=(*taken, *guess, *_without_entry(read.names, read.multipliers)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """Settings as WanGP reads them."""
+
+    times: tuple[float, ...]
+    phases: int
+    limits: tuple[float, ...]
+    scales: tuple[float, ...]
+    switch: int
+    names: tuple[str, ...]
+    multipliers: str
+
+    @staticmethod
+    def of(settings: Mapping[str, Any], *, brought: ModelDefaults) -> _Reading:
+        """Raises KeyError, TypeError, ValueError, OverflowError or PayloadError for settings that say too little."""
+        count, phases = int(settings["num_inference_steps"]), int(settings["guidance_phases"])
+        if not (1 <= phases <= WANGP_PHASES and count <= MOST_STEPS):
+            raise ValueError
+        shift = float(settings["flow_shift"])
+        own = [*brought.multipliers, *[WANGP_UNSAID] * len(brought.loras)][: len(brought.loras)]
+        text = settings["loras_multipliers"]
+        parts = text if isinstance(text, list | tuple) else [text]
+        return _Reading(
+            times=wire_timesteps(str(settings["sample_solver"]), steps=count, shift=shift),
+            phases=phases,
+            limits=tuple(float(settings[key]) for key in THRESHOLD_KEYS[: phases - 1]),
+            scales=tuple(float(settings[key]) for key in GUIDANCE_KEYS[:phases]),
+            switch=int(settings["model_switch_phase"]),
+            names=tuple(unique_names([*brought.loras, *_names(settings["activated_loras"])])),
+            multipliers=" ".join([*own, *map(str, parts)]),
         )
-        for step in range(count)
-    )
-    inferred = [*guess, *_without_entry(names, joined)]
-    return StepTable(basis=Basis.SENT, rows=rows, thresholds=tuple(limits), inferred=tuple(inferred))
+
+    def table(self) -> StepTable:
+        """The steps, as on a model of two experts."""
+        count = len(self.times)
+        switch_steps = wire_switch_steps(self.times, thresholds=self.limits, phases=self.phases)
+        weights = wire_multipliers(
+            self.multipliers,
+            loras=len(self.names),
+            steps=count,
+            phases=self.phases,
+            switch_phase=self.switch,
+            switch_steps=switch_steps,
+        )
+        numbers = [1 + (step >= switch_steps[0]) + (step >= switch_steps[1]) for step in range(count)]
+        drops = _drops(self.times)
+        rows = tuple(
+            StepRow(
+                timestep=self.times[step],
+                sigma_drop=drops[step],
+                phase=number,
+                expert="high" if number <= self.switch else "low",
+                guidance=self.scales[number - 1],
+                loras={name: weights[at][step] for at, name in enumerate(self.names)},
+            )
+            for step, number in enumerate(numbers)
+        )
+        return StepTable(basis=Basis.SENT, rows=rows, thresholds=self.limits)
 
 
 def requested_table(requested: Mapping[str, Any]) -> StepTable | None:
     """The table that an upstream segment's request would give, had it reached WanGP as it stands; None when the
     request says too little of it."""
     settings = {
-        **requested,
+        **{key: requested[key] for key in requested if key not in ("activated_loras", "loras_multipliers")},
         "activated_loras": requested.get("lora_names") or [],
         "loras_multipliers": requested.get("lora_multipliers") or "",
         "model_type": requested.get("model_name"),
@@ -122,10 +171,15 @@ def requested_table(requested: Mapping[str, Any]) -> StepTable | None:
 
 
 def _names(value: object) -> list[str]:
-    """LoRA names as a list, from a list or from its text."""
-    if isinstance(value, str) and value.strip():
-        value = ast.literal_eval(value)
-    return [str(name) for name in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
+    """LoRA names as a list, from a list or from its text; ValueError when it is neither."""
+    if isinstance(value, str):
+        try:
+            value = ast.literal_eval(value) if value.strip() else []
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            raise ValueError from error
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return [str(name) for name in value]
 
 
 def _experts(settings: Mapping[str, Any], brought: ModelDefaults) -> tuple[bool, list[str]]:
@@ -133,14 +187,14 @@ def _experts(settings: Mapping[str, Any], brought: ModelDefaults) -> tuple[bool,
     if brought.experts is not None:
         return brought.experts == TWO_EXPERTS, []
     model = str(settings.get("model_type", ""))
-    two = any(mark in model for mark in ("2_2", "2.2", "wan22"))
+    two = TWO_EXPERT_NAME.search(model) is not None and ONE_EXPERT_NAME.search(model) is None
     return two, [f"{'two experts' if two else 'one transformer'}: from the model's name {model!r}"]
 
 
 def _without_entry(names: Sequence[str], multipliers: str) -> list[str]:
     entries = len(multipliers.split())
     return [
-        f"{lora_name(name)} runs at 1.0: it has no multiplier, and WanGP gives such a LoRA 1.0 at all steps"
+        f"{name} runs at 1.0: it has no multiplier, and WanGP gives such a LoRA 1.0 at all steps"
         for name in names[entries:]
     ]
 
