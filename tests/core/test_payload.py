@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.payloads import GONE, THREE, Data, details, planned, segment, task
 from wayframe.core.payload import Shape, is_payload, read_payload
 from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, UNSUPPORTED
+from wayframe.core.payload_like import Like
 from wayframe.core.payload_wire import Wire
-from wayframe.errors import PayloadError
+from wayframe.errors import InputError, PayloadError
 
 
 def refused(data: object) -> PayloadError:
@@ -139,6 +144,49 @@ def test_secrets_are_taken_out_at_any_depth_and_told():
     assert payload.secrets == ("openai_api_key", "inner.access_token")
     assert "made-up" not in str(payload)
     assert payload.clean["inner"] == {"kept": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"mood": "half \ud800"}, "holds characters that are no text"),
+        ({"mood": {"deep": [float("nan")]}}, "holds a number that is not finite"),
+    ],
+)
+def test_what_no_file_can_hold_is_refused(said: Data, problem: str):
+    assert refused(details(**said)).problem == problem
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from([THREE, [THREE, None]]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(sorted(THREE)) | st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [*REQUIRED, *OPTIONAL, *CONSULTED, *SEGMENT, *UNSUPPORTED, "task_type", "params", "orchestrator_details"]
+)
+
+
+@given(
+    data=st.sampled_from([details(), task(details()), segment(), segment({})]),
+    said=st.dictionaries(KEYS, VALUES, min_size=1, max_size=3),
+    like=st.sampled_from(list(Like)),
+    inside=st.booleans(),
+)
+def test_whatever_stands_in_a_payload_it_is_planned_or_refused(data: Data, said: Data, like: Like, inside: bool):
+    changed = {**data, **said}
+    if inside and "params" in data:
+        changed = {**data, "params": {**data["params"], **said}}
+    with suppress(InputError):
+        planned(changed, like=like)
 
 
 def test_every_key_has_one_role():

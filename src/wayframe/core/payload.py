@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from wayframe.core.digest import canonical_json
 from wayframe.core.payload_keys import CONSULTED, READ, REQUIRED, SEGMENT
 from wayframe.core.payload_wire import PAIR, Data, Wire, read_wire, said
 from wayframe.errors import PayloadError
 
 DETAILS, PARAMS, INDIVIDUAL = "orchestrator_details", "params", "individual_segment_params"
 OLD_DETAILS = "full_orchestrator_payload"
-WHOLE_TRAVEL, SEGMENT_TASKS = "travel_orchestrator", frozenset({"travel_segment", "individual_travel_segment"})
+WHOLE_TRAVEL, SEGMENT_TASKS = "travel_orchestrator", ("travel_segment", "individual_travel_segment")
 SEGMENT_GONE = frozenset(
     {"text_before_prompts", "text_after_prompts", "enhanced_prompts_expanded", "base_prompt", "negative_prompt"}
 )
@@ -73,6 +74,7 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     if not isinstance(data, Mapping):
         raise PayloadError("payload", "expected a mapping", data)
     clean, secrets = without_secrets(data, is_secret=is_secret)
+    _check_text(clean)
     task, params, details = _parts(clean)
     kind = task.get("task_type", params.get("task_type", WHOLE_TRAVEL))
     if kind != WHOLE_TRAVEL and kind not in SEGMENT_TASKS:
@@ -85,6 +87,18 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     shape = Shape.TASK if task or params else Shape.DETAILS
     parts = {"task": task, "params": params, "details": details}
     return _payload(shape, details, parts=parts, clean=clean, secrets=secrets)
+
+
+def _check_text(data: Data) -> None:
+    """Raise `PayloadError` for what no file can hold: half a surrogate pair, or numbers that are none."""
+    try:
+        canonical_json(data).encode()
+    except UnicodeEncodeError as error:
+        raise PayloadError(
+            "payload", "holds characters that are no text", error.object[error.start : error.end]
+        ) from error
+    except ValueError as error:
+        raise PayloadError("payload", "holds a number that is not finite") from error
 
 
 def without_secrets(data: Mapping[str, Any], *, is_secret: Callable[[str], bool]) -> tuple[Data, list[str]]:

@@ -161,6 +161,7 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
         "model_name": _model_name(source),
         "parsed_resolution_wh": values.resolution,
         "num_frames": values.segment_frames[0],
+        "chain_segments": values.chaining == "chained",
         "base_prompt": segment.prompt,
         "negative_prompt": segment.negative_prompt,
         "seed_to_use": segment.seed,

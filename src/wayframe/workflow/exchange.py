@@ -21,7 +21,7 @@ from wayframe.errors import PayloadError, SpecError
 from wayframe.files import redact, redact_text
 from wayframe.store.home import Home
 from wayframe.store.specs import read_data
-from wayframe.workflow.sources import Reading, SpecSource, payload_source, spec_source, trip_of_spec
+from wayframe.workflow.sources import FLAGS, Reading, SpecSource, payload_source, spec_source, trip_of_spec
 
 JSON_SUFFIX, YAML_SUFFIXES = ".json", (".yaml", ".yml")
 FIRST, LAST = ("image", "at", "mode", "model", "resolution", "fps", "seed", "chaining"), ("carried",)
@@ -98,7 +98,8 @@ def export_of_record(record: Mapping[str, Any], *, home: Home) -> Export:
 
 def _spec_of(requested: Mapping[str, Any], *, home: Home) -> SpecSource:
     if is_payload(requested):
-        return payload_source(requested, base=Path(), words={}, reading=Reading(home=home))
+        payload = {key: value for key, value in requested.items() if key != FLAGS}
+        return payload_source(payload, base=Path(), words=requested.get(FLAGS) or {}, reading=Reading(home=home))
     return SpecSource(spec=parse_spec(requested), base=Path())
 
 

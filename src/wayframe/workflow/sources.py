@@ -23,6 +23,9 @@ from wayframe.store.home import Home, open_home
 from wayframe.store.specs import SUFFIXES, read_data
 from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, prepare, prepare_plan
 
+FLAGS = "flags"
+"""The key under which a record keeps the flags that took the place of a payload's words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecSource:
@@ -74,7 +77,8 @@ def payload_source(data: object, *, base: Path, words: Mapping[str, Any], readin
         return SpecSource(spec=imported.spec, base=base, imported=imported)
     spec = parse_spec({**spec_json(imported.spec), **words})
     origins = {path: origin for path, origin in imported.origins.items() if path not in words}
-    changed = replace(imported, spec=spec, origins=origins, requested=spec_json(spec))
+    requested = {**imported.requested, FLAGS: dict(words)}
+    changed = replace(imported, spec=spec, origins=origins, requested=requested)
     return SpecSource(spec=spec, base=base, imported=changed)
 
 
