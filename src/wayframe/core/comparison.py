@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wayframe.core.derived import TableComparison, compare_tables, derived_differences
 from wayframe.core.diff import Difference, Filters, Pairing, differences, match_segments
 from wayframe.core.findings import RANK, Finding
-from wayframe.core.impact import IMPACT_RANK, Impact
+from wayframe.core.impact import IMPACT_RANK, Impact, names_of
 from wayframe.core.lora_names import under_common_names
 from wayframe.core.run_rules import pair_findings, subject_findings
-from wayframe.core.subject import Level, Subject
+from wayframe.core.subject import Basis, Level, Subject
 
 
 class Verdict(StrEnum):
@@ -46,6 +46,9 @@ class Topic(StrEnum):
 RECIPE = frozenset({Topic.MODEL, Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE, Topic.FLOW})
 BY_TABLE = frozenset({Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE})
 """Topics that step tables decide: where both are known and agree, raw values differ on paper only."""
+SAID, KEYFRAMES_PATH = frozenset({Level.REQUESTED, Level.RESOLVED}), "requested.keyframes"
+BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
+"""Names of those topics that change a step in a way that its numbers do not show."""
 
 _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
     (topic, re.compile(pattern))
@@ -121,8 +124,8 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     ]
     found.sort(key=lambda item: (-IMPACT_RANK[item.impact], -item.effect, item.path))
     kept = tuple(item for item in found if filters.keeps(item))
-    decided = bool(tables) and len(tables) == len(pairs)
-    causes = _causes(kept, decided=decided)
+    whole = Level.PLANNED in a.whole and Level.PLANNED in b.whole
+    causes = _causes(kept, judge=replace(_Judge.of(found, pairs=pairs, tables=tables), planned=whole))
     verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
     return Comparison(
         a=a,
@@ -151,28 +154,62 @@ def topic_of(difference: Difference) -> Topic:
     if re.fullmatch(r"segments\[\d+\]", difference.path):
         return Topic.LENGTHS
     inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
-    names = [part.split("[")[0] for part in inside.split(".")]
-    for name in reversed(names):
+    for name in reversed(names_of(inside)):
         for topic, pattern in _TOPICS:
             if pattern.fullmatch(name):
                 return topic
     return Topic.OTHER
 
 
-def _causes(kept: Sequence[Difference], *, decided: bool) -> tuple[Cause, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """Tells what reaches a step from what differs on paper only.
+
+    Step tables decide that where all segments that belong together have them; the level `sent` holds what the engine
+    was given beside them. Where both plans are known (`planned`), what differs in the requests alone reaches nothing.
+    """
+
+    decided: bool
+    unlike: frozenset[Topic]
+    sent: Level
+    planned: bool = False
+
+    @staticmethod
+    def of(found: Iterable[Difference], *, pairs: Sequence[Pairing], tables: Sequence[TableComparison]) -> _Judge:
+        """From all differences, whether they are shown or not."""
+        both = [pair for pair in pairs if pair.a is not None and pair.b is not None]
+        logged = any(Basis.SENT in (table.a.basis, table.b.basis) for table in tables)
+        return _Judge(
+            decided=bool(tables) and len(tables) == len(both),
+            unlike=frozenset(topic_of(item) for item in found if item.level is Level.DERIVED and item.effect),
+            sent=Level.APPLIED if logged else Level.PLANNED,
+        )
+
+    def beyond(self, item: Difference) -> bool:
+        """Whether a difference reaches the engine on another way than by the steps' numbers."""
+        return item.level is self.sent and BEYOND_TABLES.fullmatch(names_of(item.path)[-1]) is not None
+
+    def is_paper(self, topic: Topic, items: Sequence[Difference]) -> bool:
+        """Whether the differences of a topic change nothing that the engine does."""
+        if self.planned and all(item.level in SAID and item.path != KEYFRAMES_PATH for item in items):
+            return True
+        by_table = self.decided and topic in BY_TABLE and topic not in self.unlike
+        return by_table and not any(self.beyond(item) for item in items)
+
+
+def _causes(kept: Sequence[Difference], *, judge: _Judge) -> tuple[Cause, ...]:
     groups: dict[Topic, list[Difference]] = {}
     for item in kept:
         if item.impact is not Impact.NOISE:
             groups.setdefault(topic_of(item), []).append(item)
-    causes = [_cause(topic, items, decided=decided) for topic, items in groups.items()]
+    causes = [_cause(topic, items, judge=judge) for topic, items in groups.items()]
     return tuple(sorted(causes, key=lambda cause: (cause.paper, -cause.effect)))
 
 
-def _cause(topic: Topic, items: Sequence[Difference], *, decided: bool) -> Cause:
-    derived = [item for item in items if item.level is Level.DERIVED]
-    by_table = decided and topic in BY_TABLE
-    paper = by_table and not any(item.effect for item in derived)
-    telling = derived if by_table and derived else items
+def _cause(topic: Topic, items: Sequence[Difference], *, judge: _Judge) -> Cause:
+    real = [item for item in items if item.level is Level.DERIVED or judge.beyond(item)]
+    paper = judge.is_paper(topic, items)
+    telling = real if judge.decided and topic in BY_TABLE and real else items
     effect = 0 if paper or topic is Topic.RESULT else max(item.effect for item in telling)
     detail = _detail(telling) if not paper else "the values differ, every step comes out the same"
     return Cause(topic=topic, effect=effect, detail=detail, differences=tuple(items), paper=paper)
