@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from wayframe.core.derived import TableComparison
 from wayframe.core.diff import same
 from wayframe.core.findings import Finding, Severity, finding, rule
+from wayframe.core.lora_names import multiplier_entries
 from wayframe.core.subject import Evidence, Level, Subject, SubjectSegment, address, lora_name
 
 REQUESTED_NOT_APPLIED = rule(
@@ -119,6 +120,7 @@ def subject_findings(subject: Subject) -> Iterator[Finding]:
             yield from _sent_otherwise(subject, segment, asked, sent)
             yield from _multipliers(subject, segment, asked, sent)
             yield from _loras(subject, segment, asked, sent)
+        if sent is not None:
             yield from _switch(subject, segment, sent)
         if segment.steps is not None:
             for text in segment.steps.inferred:
@@ -130,26 +132,26 @@ def subject_findings(subject: Subject) -> Iterator[Finding]:
 def _sent_otherwise(
     subject: Subject, segment: SubjectSegment, asked: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> Iterator[Finding]:
+    who = f"{subject.name}, segment {segment.index}"
     for name, sent_name in SENT_AS.items():
         wanted, got = asked.get(name), sent.get(sent_name)
-        if wanted is None or got is None or _alike(wanted, got):
+        if wanted is None or sent_name not in sent or _alike(wanted, got):
             continue
+        retyped = _reads_alike(wanted, got)
         yield finding(
-            REQUESTED_NOT_APPLIED,
-            f"{subject.name}, segment {segment.index}: {name} {wanted!r} was requested, {got!r} was sent",
+            TYPE_CHANGED if retyped else REQUESTED_NOT_APPLIED,
+            f"{who}: {name} {wanted!r} was requested, {got!r} was sent",
             where=_where(subject, segment, f"applied.{sent_name}"),
             evidence=_lines(subject, segment, name, sent_name, values=(wanted, got)),
         )
-    if asked.get("guidance_phases") is None and (sent.get("guidance_phases") or 1) > 1:
+    phases = _phases(sent)
+    if phases > 1 and Level.REQUESTED in segment.whole and not _asks_for_phases(subject, asked):
         scales = [sent.get(key) for key in ("guidance_scale", "guidance2_scale", "guidance3_scale")]
         yield finding(
             NOT_REQUESTED,
-            f"{subject.name}, segment {segment.index}: {sent['guidance_phases']} guidance phases {scales} were sent, "
-            "none were requested",
+            f"{who}: {phases} guidance phases {scales} were sent, none were requested",
             where=_where(subject, segment, "applied.guidance_phases"),
-            evidence=_lines(
-                subject, segment, "guidance_phases", "guidance_phases", values=(None, sent["guidance_phases"])
-            ),
+            evidence=_lines(subject, segment, "guidance_phases", "guidance_phases", values=(None, phases)),
         )
 
 
@@ -160,11 +162,30 @@ def _alike(wanted: object, got: object) -> bool:
     return same(wanted, got)
 
 
+def _reads_alike(wanted: object, got: object) -> bool:
+    """Whether a text and a number say the same."""
+    try:
+        return isinstance(wanted, str) is not isinstance(got, str) and float(str(wanted)) == float(str(got))
+    except ValueError:
+        return False
+
+
+def _phases(sent: Mapping[str, Any]) -> int:
+    """The number of phases that was sent; 1, as WanGP takes it, when the log holds no number."""
+    phases = sent.get("guidance_phases")
+    return phases if isinstance(phases, int) else 1
+
+
+def _asks_for_phases(subject: Subject, asked: Mapping[str, Any]) -> bool:
+    tables = asked, subject.values.get(Level.REQUESTED, {})
+    return any(table.get(key) is not None for table in tables for key in ("guidance_phases", "phase_config"))
+
+
 def _multipliers(
     subject: Subject, segment: SubjectSegment, asked: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> Iterator[Finding]:
     wanted, got = asked.get("lora_multipliers"), sent.get("loras_multipliers")
-    if not wanted or got is None or (isinstance(got, str) and " ".join(map(str, wanted)).split() == got.split()):
+    if not wanted or "loras_multipliers" not in sent or multiplier_entries(wanted) == multiplier_entries(got):
         return
     evidence = _lines(subject, segment, "lora_multipliers", "loras_multipliers", values=(wanted, got))
     where = _where(subject, segment, "applied.loras_multipliers")
@@ -177,10 +198,10 @@ def _multipliers(
         evidence=evidence,
     )
     if not isinstance(got, type(wanted)):
-        kinds = f"{type(wanted).__name__} of {len(wanted)}", f"{type(got).__name__}"
-        message = f"{who}: lora_multipliers was a {kinds[0]} when requested and a {kinds[1]} when sent"
+        before = f"{type(wanted).__name__} of {len(wanted)}" if isinstance(wanted, list) else type(wanted).__name__
+        message = f"{who}: lora_multipliers was a {before} when requested and a {type(got).__name__} when sent"
         yield finding(TYPE_CHANGED, message, where=where, evidence=evidence)
-    phases = sent.get("guidance_phases") or 1
+    phases = _phases(sent)
     if isinstance(got, str) and "," in got and ";" not in got and phases > 1:
         message = f"{who}: {got!r} was sent for {phases} phases; WanGP reads it as a ramp over all steps"
         yield finding(COMMA_FOR_PHASES, message, where=where, evidence=evidence)
@@ -197,10 +218,9 @@ def _weights_text(segment: SubjectSegment) -> str:
 def _loras(
     subject: Subject, segment: SubjectSegment, asked: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    if sent.get("activated_loras") is None:
+    if not isinstance(sent.get("activated_loras"), list):
         return
-    wanted = {lora_name(str(name)) for name in asked.get("lora_names") or ()}
-    wanted |= {lora_name(str(name)) for name in asked.get("additional_loras") or ()}
+    wanted = {*asked_loras(asked), *asked_loras(subject.values.get(Level.REQUESTED, {}))}
     got = {lora_name(str(name)) for name in sent["activated_loras"]}
     table = segment.steps
     idle = {name for name in wanted & got if table and not any(row.loras.get(name) for row in table.rows)}
@@ -211,13 +231,37 @@ def _loras(
     for name in sorted((wanted - got) | idle):
         why = "has weight 0 at every step" if name in idle else "was not sent"
         yield finding(LORA_NOT_SENT, f"{who}: {name} was asked for and {why}", where=where, evidence=evidence)
-    for name in sorted(got - wanted):
+    for name in sorted(got - wanted) if Level.REQUESTED in segment.whole else ():
         message = f"{who}: {name} was sent to the engine, nobody asked for it"
         yield finding(LORA_UNASKED, message, where=where, evidence=evidence)
 
 
+def asked_loras(requested: Mapping[str, Any]) -> Iterator[str]:
+    """Names of the LoRAs that an upstream request asks for, in whichever of its forms."""
+    for key in ("lora_names", "additional_loras", "loras", "segment_loras"):
+        listed = requested.get(key)
+        yield from _named(listed if isinstance(listed, list | dict) else ())
+    for own in requested.get("loras_per_segment_expanded") or ():
+        yield from _named(own if isinstance(own, list | dict) else ())
+    config = requested.get("phase_config")
+    phases = config.get("phases") if isinstance(config, dict) else None
+    for phase in phases if isinstance(phases, list) else ():
+        yield from _named((phase.get("loras") or ()) if isinstance(phase, dict) else ())
+
+
+def _named(loras: Iterable[object]) -> Iterator[str]:
+    for lora in loras:
+        said = (
+            next((lora[key] for key in ("url", "path", "name") if key in lora), None)
+            if isinstance(lora, dict)
+            else lora
+        )
+        if isinstance(said, str):
+            yield lora_name(said)
+
+
 def _switch(subject: Subject, segment: SubjectSegment, sent: Mapping[str, Any]) -> Iterator[Finding]:
-    phases, switch = sent.get("guidance_phases") or 1, sent.get("model_switch_phase")
+    phases, switch = _phases(sent), sent.get("model_switch_phase")
     two = segment.steps is not None and any(row.expert != "only" for row in segment.steps.rows)
     if two and isinstance(switch, int) and phases > 1 and switch >= phases:
         message = f"{subject.name}, segment {segment.index}: switch after phase {switch} of {phases} never happens"
@@ -240,10 +284,11 @@ def pair_findings(a: Subject, b: Subject, tables: Sequence[TableComparison]) -> 
     """Findings about two subjects together."""
     names = f"{a.name} and {b.name}"
     for table in tables:
-        where = f"segments[{table.pair.a}].derived"
+        index = a.segments[table.pair.a or 0].index
+        where = f"segments[{index}].derived"
         if table.paper_thresholds:
             left, right = ("/".join(f"{limit:.2f}" for limit in side.thresholds) for side in (table.a, table.b))
-            message = f"segment {table.pair.a}: thresholds {left} and {right} part the {len(table.a.rows)} steps alike"
+            message = f"segment {index}: thresholds {left} and {right} part the {len(table.a.rows)} steps alike"
             yield finding(PAPER_THRESHOLDS, message, where=where, evidence={"phases": [r.phase for r in table.a.rows]})
     if tables and all(table.experts and table.guidance for table in tables) and not all(t.equal for t in tables):
         yield finding(STEPS_AGREE, f"{names} run the same expert at the same guidance at every step", where="derived")
