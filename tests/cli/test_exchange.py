@@ -117,6 +117,7 @@ def test_strict_refuses_what_is_not_done_here(wayframe: Terminal):
 def test_like_and_strict_are_for_payloads(wayframe: Terminal):
     (wayframe.folder / "trip.json").write_text(json.dumps({"keyframes": [{"image": "0.png"}, {"image": "1.png"}]}))
     assert "is no upstream payload" in wayframe.fails("plan", "trip.json", "--strict")
+    assert "pictures: is no upstream payload" in wayframe.fails("plan", "0.png", "1.png", "--like", "upstream-2026")
 
 
 def test_flags_take_the_place_of_the_payloads_words(wayframe: Terminal):

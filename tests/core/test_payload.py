@@ -126,6 +126,11 @@ def test_a_segment_takes_from_the_travel_what_it_does_not_say():
     assert [name[-5:] for name in wire.input_image_paths_resolved] == ["1.png", "2.png"]
 
 
+def test_a_segment_may_come_without_its_travel():
+    wire = read_payload(segment(orchestrator_details=GONE, segment_frames_target=37, num_frames=GONE)).wire
+    assert (wire.segment_frames_expanded, wire.phase_config) == ((37,), None)
+
+
 def test_a_segment_prefers_its_own_ends_and_its_enhanced_prompt():
     own = {"start_image_url": "s.png", "end_image_url": "e.png", "enhanced_prompt": "better"}
     wire = read_payload(segment(own)).wire

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,17 @@ def test_a_real_payload_comes_back_with_the_same_plan_and_without_a_lost_key(nam
     assert [one.key for one in planned(back).plan.segments] == [one.key for one in first.plan.segments]
     assert set(data) - {"project_id"} <= {*back, "project_id"}
     assert [code for code in planned(back).codes if code == "payload-key-unknown"] == []
+
+
+@needs_fixtures
+@pytest.mark.parametrize(("log", "count"), [("seed_pair", 6), ("five_segments", 6)])
+def test_every_travel_and_segment_that_a_real_log_shows_whole_is_understood(log: str, count: int):
+    text = (Path(FIXTURES or "") / "logs" / f"{log}.log").read_text(errors="replace")
+    tasks = [ast.literal_eval(found) for found in re.findall(r"claimed task: (\{.*\})\s*$", text, re.MULTILINE)]
+    understood = [planned(task) for task in tasks if task["task_type"] != "travel_stitch"]
+    assert len(understood) == count
+    assert [got.found("payload-key-unknown") for got in understood] == [[]] * count
+    assert all(got.found("payload-secret-removed") for got in understood)
 
 
 @needs_fixtures

@@ -128,6 +128,12 @@ CASES: dict[str, list[Case]] = {
         case(details(audio_url="a.mp3"), details(audio_url="")),
         case(details(upscale_factor=2), details(upscale_factor=1)),
         case(segment(use_uni3c=True), segment(use_uni3c=False)),
+        case(segment(frame_overlap_from_previous=6), segment(frame_overlap_from_previous=0)),
+        case(segment(consolidated_keyframe_positions=[0, 24, 48]), segment(consolidated_keyframe_positions=[0, 48])),
+        case(
+            details(structure_videos=[{"path": "v.mp4"}]),
+            details(structure_videos=[], fade_in_params_json_str="{}"),
+        ),
     ],
     "payload-key-unknown": [case(details(num_frame=3)), case(task(details(), new_key=1), task(details()))],
     "payload-keys-carried": [case(details(shot_id="s")), case(task(details()))],

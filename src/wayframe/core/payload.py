@@ -79,8 +79,8 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     kind = task.get("task_type", params.get("task_type", WHOLE_TRAVEL))
     if kind != WHOLE_TRAVEL and kind not in SEGMENT_TASKS:
         raise PayloadError("task_type", "is not a travel between images", kind, fix=f"expected {WHOLE_TRAVEL}")
-    individual = params.get(INDIVIDUAL)
-    if kind in SEGMENT_TASKS or "segment_index" in params or individual is not None:
+    if _is_segment(task, params):
+        individual = params.get(INDIVIDUAL)
         own = individual if isinstance(individual, dict) else {}
         parts = {"task": task, "params": params, "details": details, "individual": own}
         return _payload(Shape.SEGMENT, _of_segment(parts), parts=parts, clean=clean, secrets=secrets)
@@ -125,16 +125,21 @@ def _parts(data: Data) -> tuple[Data, Data, Data]:
     task, params = (data, data[PARAMS]) if PARAMS in data else ({}, data)
     if not isinstance(params, dict):
         raise PayloadError(PARAMS, "expected a mapping", params)
-    name = DETAILS if DETAILS in params or OLD_DETAILS not in params else OLD_DETAILS
-    if name not in params:
-        bare = {key: value for key, value in params.items() if key != "task_type"} if params is data else params
-        around = {key: value for key, value in task.items() if key != PARAMS}
-        return around, {}, bare
-    details = params[name]
-    if not isinstance(details, dict):
-        raise PayloadError(name, "expected a mapping", details)
     around = {key: value for key, value in task.items() if key != PARAMS}
-    return around, {key: value for key, value in params.items() if key != name}, details
+    name = DETAILS if DETAILS in params or OLD_DETAILS not in params else OLD_DETAILS
+    if name in params:
+        details = params[name]
+        if not isinstance(details, dict):
+            raise PayloadError(name, "expected a mapping", details)
+        return around, {key: value for key, value in params.items() if key != name}, details
+    if _is_segment(task, params):
+        return around, params, {}
+    return around, {}, {key: value for key, value in params.items() if key != "task_type"}
+
+
+def _is_segment(task: Data, params: Data) -> bool:
+    kind = task.get("task_type", params.get("task_type"))
+    return kind in SEGMENT_TASKS or "segment_index" in params or INDIVIDUAL in params
 
 
 def _of_segment(parts: Mapping[str, Data]) -> Data:

@@ -51,8 +51,10 @@ CARRIED = frozenset(
         *("main_output_dir_for_run", "current_run_base_output_dir", "segment_image_download_dir"),
         *("debug_mode_enabled", "skip_cleanup_enabled", "poll_interval", "poll_timeout", "poll_timeout_upscale"),
         *("model_family", "original_task_args", "original_common_args", "vlm_device", "upscale_model_name"),
-        *("seed_for_upscale", "frame_overlap_from_previous", "frame_overlap_with_next", "stitched_start_frame"),
-        *("guidance_start_frame", "seed", "prompt"),
+        *("seed_for_upscale", "frame_overlap_with_next", "stitched_start_frame"),
+        *("guidance_start_frame", "seed", "prompt", "orchestrator_details_version", "full_orchestrator_payload"),
+        *("orchestrator_payload", "consolidated_end_anchor_idx", "_consolidated_end_anchors"),
+        *("_consolidated_keyframe_positions",),
         # settings of a guide video, which mean nothing without one
         *("structure_type", "structure_video_type", "structure_video_treatment", "structure_video_motion_strength"),
         *("structure_canny_intensity", "structure_depth_contrast", "structure_guidance_frame_offset"),
@@ -72,10 +74,14 @@ class Unsupported:
 
     effect: str
     neutral: tuple[object, ...] = (False, "")
+    entries: int = 0
+    """A list of so many entries, or of fewer, does nothing."""
 
 
-_GUIDE = Unsupported(effect="lets a guide video steer the motion", neutral=(False, "", [], {}, {"kind": "none"}))
+_GUIDE = Unsupported(effect="lets a guide video steer the motion", neutral=(False, "", {}, {"kind": "none"}))
 _BUILT_IN = Unsupported(effect="adds a LoRA of upstream's own")
+_NO_FADE = '{"low_point":0.0,"high_point":1.0,"curve_type":"ease_in_out","duration_factor":0.0}'
+_FADE = Unsupported(effect="fades the keyframes of the guide video in and out", neutral=("", "{}", _NO_FADE))
 _STARTING = Unsupported(effect="changes the first frames of later segments", neutral=(0,))
 UNSUPPORTED: Mapping[str, Unsupported] = {
     **dict.fromkeys(
@@ -99,6 +105,9 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     ),
     "use_svi": Unsupported(effect="chains segments by latents (SVI)"),
     "svi_predecessor_video_url": Unsupported(effect="chains segments by latents (SVI)"),
+    "frame_overlap_from_previous": Unsupported(
+        effect="starts the segment from the last frames of the one before", neutral=(0,)
+    ),
     "continuation_config": Unsupported(effect="continues a video or chains segments in another way", neutral=({},)),
     "continue_from_video_resolved_path": Unsupported(effect="continues another video"),
     "after_first_post_generation_saturation": Unsupported(effect="changes the colours after rendering", neutral=(1,)),
@@ -112,18 +121,21 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     "cfg_star_switch": Unsupported(effect="corrects the guidance (CFG star)", neutral=(0, False)),
     "cfg_zero_step": Unsupported(effect="leaves out guidance in the first steps", neutral=(-1,)),
     "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
-    "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model", neutral=([],)),
-    "vace_image_refs_to_prepare_by_headless": Unsupported(
-        effect="shows reference pictures to the model", neutral=([],)
-    ),
-    "motion_settings_expanded": Unsupported(effect="sets the motion of single segments", neutral=([],)),
+    "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model"),
+    "vace_image_refs_to_prepare_by_headless": Unsupported(effect="shows reference pictures to the model"),
+    "motion_settings_expanded": Unsupported(effect="sets the motion of single segments"),
     "regenerate_anchors": Unsupported(effect="renders the keyframes anew"),
-    "consolidated_end_anchor_idx": Unsupported(effect="renders several segments as one", neutral=([],)),
-    "consolidated_keyframe_positions": Unsupported(effect="renders several segments as one", neutral=([],)),
+    "consolidated_keyframe_positions": Unsupported(effect="renders several segments as one", entries=2),
+    "fade_in_params_json_str": _FADE,
+    "fade_out_params_json_str": _FADE,
+    "continue_from_video_resolved_path_for_guide": Unsupported(effect="continues another video"),
     "debug_mode": Unsupported(effect="keeps files for debugging"),
 }
 
 
 def is_neutral(key: str, value: object) -> bool:
     """Whether a key that is not supported has a value at which upstream does nothing anyway; null is one for all."""
-    return value is None or any(value == neutral for neutral in UNSUPPORTED[key].neutral)
+    known = UNSUPPORTED[key]
+    if isinstance(value, list):
+        return len(value) <= known.entries
+    return value is None or any(value == neutral for neutral in known.neutral)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,20 +65,21 @@ def _ordered(data: JsonValue) -> JsonValue:
     return {key: _ordered(data[key]) for key in (*order, *(key for key in LAST if key in data))}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """A spec or a run, ready to be exported."""
 
-    def __init__(self, source: Exportable, *, plan: Plan) -> None:
-        self._source, self._plan = source, plan
+    source: Exportable
+    plan: Plan
 
     def payload(self) -> dict[str, Any]:
         """The upstream payload; raises `PayloadError` for what upstream cannot be told."""
-        exported: dict[str, Any] = redact(export_payload(self._source))
+        exported: dict[str, Any] = redact(export_payload(self.source))
         return exported
 
     def wangp(self) -> list[dict[str, Any]]:
         """WanGP settings for each segment; raises `PayloadError` for what these cannot say."""
-        settings: list[dict[str, Any]] = redact(export_wangp(self._plan, values=self._source.values))
+        settings: list[dict[str, Any]] = redact(export_wangp(self.plan, values=self.source.values))
         return settings
 
 
@@ -112,4 +114,4 @@ def _export(spec: TravelSpec, *, resolved: Mapping[str, Any] | None, plan: Plan)
         origins=resolved["origins"],
         carried=spec.carried or {},
     )
-    return Export(source, plan=plan)
+    return Export(source=source, plan=plan)

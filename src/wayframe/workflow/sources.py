@@ -54,16 +54,21 @@ def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any], reading: Rea
         data = read_data(paths[0])
         if is_payload(data):
             return payload_source(data, base=paths[0].absolute().parent, words=words, reading=reading or Reading())
-        if reading and (reading.strict or reading.like is not Like.PLAIN):
-            raise SpecError(str(paths[0]), "is no upstream payload", fix="leave out --like and --strict")
+        _only_for_payloads(reading, name=str(paths[0]))
         merged = {**data, **words} if isinstance(data, Mapping) else data
         return SpecSource(spec=parse_spec(merged), base=paths[0].absolute().parent)
     strange = next((path for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES), None)
     if strange is not None:
         expected = f"expected one spec ({', '.join(SUFFIXES)}) or pictures"
         raise SpecError(str(strange), "is neither a spec nor a picture", fix=expected)
+    _only_for_payloads(reading, name="pictures")
     data = {"keyframes": [{"image": str(path)} for path in paths], **words}
     return SpecSource(spec=parse_spec(data), base=Path.cwd())
+
+
+def _only_for_payloads(reading: Reading | None, *, name: str) -> None:
+    if reading and (reading.strict or reading.like is not Like.PLAIN):
+        raise SpecError(name, "is no upstream payload", fix="leave out --like and --strict")
 
 
 def payload_source(data: object, *, base: Path, words: Mapping[str, Any], reading: Reading) -> SpecSource:
