@@ -111,6 +111,7 @@ class Comparison:
 
 
 NO_FILTERS = Filters()
+NOTHING = "nothing differs but ids, times and paths"
 
 
 def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Comparison:
@@ -127,6 +128,8 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     whole = Level.PLANNED in a.whole and Level.PLANNED in b.whole
     causes = _causes(kept, judge=replace(_Judge.of(found, pairs=pairs, tables=tables), planned=whole))
     verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
+    if reason == NOTHING and (filters.only or filters.ignore):
+        reason = "nothing differs of what the filters keep"
     return Comparison(
         a=a,
         b=b,
@@ -250,7 +253,7 @@ def _verdict(
         return Verdict.SAME_RECIPE, "recipe and inputs are equal, yet the videos differ: look at the environment"
     if causes:
         return Verdict.SAME_RECIPE, "what differs does not reach a single step"
-    return Verdict.IDENTICAL, "nothing differs but ids, times and paths"
+    return Verdict.IDENTICAL, NOTHING
 
 
 def _no_common_ground(a: Subject, b: Subject) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wayframe.core.comparison import Comparison
+from wayframe.core.diff import PROMPTS
 from wayframe.core.dossier import Dossier
 from wayframe.report.differences import difference_sections
 from wayframe.report.document import Block, Document, Paragraph, Section, faint, section, words
@@ -15,8 +16,8 @@ from wayframe.report.runs import flow_blocks, run_section
 from wayframe.report.sidebyside import side_by_side
 from wayframe.report.steps import charts, steps_blocks
 from wayframe.report.summary import agreements, cause_table, conclusion, outstanding, subjects_block, verdict_block
-from wayframe.report.values import letter
-from wayframe.report.videos import video_blocks
+from wayframe.report.values import letter, path_text
+from wayframe.report.videos import video_blocks, without_effect
 
 
 def build_document(dossier: Dossier) -> Document:
@@ -27,13 +28,13 @@ def build_document(dossier: Dossier) -> Document:
     subjects = dossier.subjects
     parts = [
         *section("Steps", _steps(dossier), anchor="steps"),
+        *section("Videos", video_blocks(dossier), anchor="videos"),
         *section("Findings", finding_blocks(told), anchor="findings"),
         *section("Contradictions and ignored settings", contradiction_blocks(told), anchor="contradictions"),
-        *section("Differences by severity", _differences(dossier), anchor="differences"),
         *section("Prompts", _prompts(dossier), anchor="prompts"),
         *section("Keyframes", keyframe_blocks(dossier), anchor="keyframes"),
-        *section("Videos", video_blocks(dossier), anchor="videos"),
-        *section("Side by side", side_by_side(subjects), anchor="side-by-side", folded=False),
+        *section("Differences by severity", _differences(dossier), anchor="differences"),
+        *section("Side by side", side_by_side(subjects, filters=dossier.filters), anchor="side-by-side"),
         *section("Processing flow", _flow(dossier), anchor="flow"),
         *section("Open questions", question_blocks(dossier), anchor="questions"),
         *section("Runs to try next", try_blocks(dossier), anchor="tries"),
@@ -60,6 +61,7 @@ def _lead(dossier: Dossier, told: tuple[Told, ...]) -> Iterator[Block]:
     yield subjects_block(dossier)
     for comparison, names in _pairs(dossier):
         yield from cause_table(comparison, names=names)
+    yield from without_effect(dossier)
     yield from outstanding(told)
     yield from agreements(told)
     yield from _filters(dossier)
@@ -100,8 +102,10 @@ def _differences(dossier: Dossier) -> Iterator[Block]:
 
 
 def _prompts(dossier: Dossier) -> Iterator[Block]:
+    filtered = dossier.filters.only or dossier.filters.ignore
     for comparison, names in _pairs(dossier):
-        yield from prompt_blocks(comparison, names=names)
+        if not filtered or any(path_text(item) in PROMPTS for item in comparison.differences):
+            yield from prompt_blocks(comparison, names=names)
 
 
 def _flow(dossier: Dossier) -> Iterator[Block]:

@@ -21,6 +21,7 @@ PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
 )
 DIGEST = 64
 SHOWN_DIGEST = 12
+MOST_ROWS = 24
 
 
 def prompt_blocks(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[Block]:
@@ -93,7 +94,7 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
     runs = "both runs" if len(subjects) == len(("a", "b")) else "all runs"
     verdict = f"{runs} go through the same pictures in the same order" if equal else "the runs' pictures differ"
     yield Paragraph(text=words(strong(f"{verdict[:1].upper()}{verdict[1:]}"), f" ({known})."))
-    yield _keyframe_table(subjects, equal=equal)
+    yield from _keyframe_table(subjects, equal=equal)
     strip = tuple(
         (letter(at), clip.thumbnails) for at, clip in enumerate(dossier.clips) if clip is not None and clip.thumbnails
     )
@@ -105,7 +106,8 @@ def _is_digest(name: str) -> bool:
     return len(name) == DIGEST and all(sign in "0123456789abcdef" for sign in name)
 
 
-def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Table:
+def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Iterator[Block]:
+    """A row for each keyframe; of many, only those about which there is something to say."""
     count = max(len(subject.keyframes) for subject in subjects)
     columns = subjects[:1] if equal else subjects
     rows = []
@@ -116,9 +118,14 @@ def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Table:
         if repeated and len(columns) > 1:
             note += f" ({', '.join(repeated)})"
         tone = Tone.DIFFERS if len(set(names)) > 1 else Tone.NONE
+        if count > MOST_ROWS and not note and tone is Tone.NONE:
+            continue
         rows.append(Row(cells=(words(str(at)), *(_picture(name) for name in names), words(note)), tone=tone))
     titles = ("picture in all",) if equal else tuple(letter(at) for at in range(len(columns)))
-    return Table(head=("keyframe", *titles, "note"), rows=tuple(rows), caption="level: requested")
+    if rows:
+        yield Table(head=("keyframe", *titles, "note"), rows=tuple(rows), caption="level: requested")
+    if len(rows) < count:
+        yield Paragraph(text=words(faint(f"{count - len(rows)} of {count} keyframes need no remark.")))
 
 
 def _repeats(subject: Subject, at: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wayframe.core.comparison import Cause, Comparison, Topic, Verdict
@@ -30,7 +30,7 @@ FLAGS: Mapping[str, str] = {
     "requested.preset": "--preset",
     "requested.engine": "--engine",
 }
-MOST_TRIES, MOST_ADDRESSES = 4, 3
+MOST_TRIES, MOST_ADDRESSES, MOST_LINES = 4, 3, 10
 NOT_A_SETTING = frozenset({Topic.RESULT, Topic.OTHER})
 
 
@@ -203,16 +203,25 @@ def _exchange(cause: Cause, comparison: Comparison, *, run: str) -> Try | None:
     )
     subject = comparison.b
     if subject.kind == "log":
-        return Try(title=title, why=f"{why} {_LOGGED}", lines=tuple(_logged_lines(cause)), language="text")
+        return Try(title=title, why=f"{why} {_LOGGED}", lines=_cut(list(_logged_lines(cause))), language="text")
     source, opening = _spec_of(subject)
-    flags = [part for path, value in settings if path in FLAGS for part in (FLAGS[path], _flag(value))]
+    flags = [part for path, value in settings if _is_flag(path, value) for part in (FLAGS[path], _flag(value))]
     edits = [
-        f"#   {path.removeprefix('requested.')} = {_written(value)}" for path, value in settings if path not in FLAGS
+        f"#   {path.removeprefix('requested.')} = {_written(value)}"
+        for path, value in settings
+        if not _is_flag(path, value)
     ]
+    edits = list(_cut(edits, mark="#   "))
     run_line = shlex.join(["wayframe", "run", source, *flags])
     heading = [f"# in {source}, beside the pictures:"] if edits else []
     back = shlex.join(["wayframe", "compare", comparison.a.source, "last"])
     return Try(title=title, why=why, lines=(*opening, *heading, *edits, run_line, back), language="sh")
+
+
+def _cut(lines: Sequence[str], *, mark: str = "") -> tuple[str, ...]:
+    """The first lines of many, and how many more there are."""
+    more = len(lines) - MOST_LINES
+    return tuple(lines) if more <= 1 else (*lines[:MOST_LINES], f"{mark}and {more} more, see Differences by severity")
 
 
 _LOGGED = "Settings to send to the engine, or to request where nothing was sent:"
@@ -240,13 +249,25 @@ def _spec_of(subject: Subject) -> tuple[str, tuple[str, ...]]:
 def _settings(cause: Cause) -> list[tuple[str, object]]:
     """Requested settings of the first run, by path; those of segments with their number."""
     asked = [item for item in cause.differences if item.level is Level.REQUESTED and item.path != "requested.keyframes"]
-    return [(item.path, item.a) for item in asked if item.a is not Missing.UNKNOWN]
+    return [(_in_spec(item.path), item.a) for item in asked if item.a is not Missing.UNKNOWN]
+
+
+def _in_spec(path: str) -> str:
+    """A path as a spec has it: what a segment is asked stands at the keyframe that it leaves."""
+    if path == "requested.at":
+        return "requested.keyframes[].at"
+    return re.sub(r"^segments\[(\d+)\]\.requested\.", r"requested.keyframes[\1].", path)
 
 
 def _written(value: object) -> str:
     if isinstance(value, Missing):
         return "(leave it out)"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _is_flag(path: str, value: object) -> bool:
+    """Whether `wayframe run` takes the setting as a flag; none takes a setting away."""
+    return path in FLAGS and isinstance(value, str | int | float)
 
 
 def _flag(value: object) -> str:

@@ -207,7 +207,8 @@ def _segment_value(segment: SubjectSegment, level: Level, name: str) -> Text:
 
 
 def _phase_config(subject: Subject) -> Iterator[Block]:
-    config = subject.values.get(Level.REQUESTED, {}).get("phase_config")
+    requested = subject.values.get(Level.REQUESTED, {})
+    config = requested.get("phase_config") or {key: requested[key] for key in ("phases", "loras") if requested.get(key)}
     if config:
         yield Code(text=json.dumps(config, indent=2, ensure_ascii=False), language="json")
 

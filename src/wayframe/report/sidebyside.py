@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
-from wayframe.core.diff import same
+from wayframe.core.diff import Filters, same
 from wayframe.core.subject import Level, Missing, StepTable, Subject, Value, segment_value
 from wayframe.report.document import Block, Row, Table, Text, Tone, strong, words
 from wayframe.report.values import letter, value_text, weights
@@ -51,13 +51,18 @@ OF_SEGMENTS: tuple[tuple[Level, tuple[str, ...]], ...] = (
 MOST_SHOWN = 6
 
 
-def side_by_side(subjects: Sequence[Subject]) -> Iterator[Block]:
-    """A table for each level: a row for each setting that any of the runs has, those that differ marked."""
+def side_by_side(subjects: Sequence[Subject], *, filters: Filters) -> Iterator[Block]:
+    """A table for each level: a row for each setting that any of the runs has, those that differ marked.
+
+    Settings that `filters` leave out are not there.
+    """
     for level in (Level.REQUESTED, Level.RESOLVED, Level.APPLIED):
-        rows = [row for name, reading in _readings(level) if (row := _row(name, subjects, reading)) is not None]
+        readings = [item for item in _readings(level) if filters.keeps_path(f"{level.value}.{item[0].split()[0]}")]
+        rows = [row for name, reading in readings if (row := _row(name, subjects, reading)) is not None]
         if rows:
             yield Table(head=_head(subjects), rows=tuple(rows), caption=f"level: {level.value}")
-    derived = [row for name, reading in _derived(subjects) if (row := _row(name, subjects, reading)) is not None]
+    follows = [item for item in _derived(subjects) if filters.keeps_path(f"derived.{item[0].split()[0]}")]
+    derived = [row for name, reading in follows if (row := _row(name, subjects, reading)) is not None]
     if derived:
         yield Table(head=_head(subjects), rows=tuple(derived), caption="derived from the surest level that is known")
 

@@ -11,7 +11,7 @@ from wayframe.core.comparison import Comparison
 from wayframe.core.derived import TableComparison
 from wayframe.core.diff import same
 from wayframe.core.dossier import Dossier
-from wayframe.core.subject import Basis, StepRow, StepTable, Subject, SubjectSegment
+from wayframe.core.subject import Basis, Level, StepRow, StepTable, Subject, SubjectSegment
 from wayframe.report.document import (
     Block,
     Bullets,
@@ -27,7 +27,7 @@ from wayframe.report.document import (
     strong,
     words,
 )
-from wayframe.report.values import letter, number, segments_text, weights
+from wayframe.report.values import letter, number, segments_text, value_text, weights
 
 BASES = {
     Basis.APPLIED: "applied, read back from the model",
@@ -234,6 +234,19 @@ def _acting(rows: Sequence[StepRow]) -> Iterator[Text]:
         yield words(", ", code(name), f" {' then '.join(f'{value:g}' for value in values)}")
 
 
+def multiplier_blocks(subject: Subject) -> Iterator[Block]:
+    """Multipliers as text, each level by itself; what they mean stands in the table of weights."""
+    for level, key in ((Level.REQUESTED, "lora_multipliers"), (Level.APPLIED, "loras_multipliers")):
+        groups: dict[str, tuple[object, list[int]]] = {}
+        for segment in subject.segments:
+            found = segment.values.get(level, {}).get(key)
+            if found is not None:
+                groups.setdefault(repr(found), (found, []))[1].append(segment.index)
+        rows = [Row(cells=(words(segments_text(at)), value_text(found))) for found, at in groups.values()]
+        if rows:
+            yield Table(head=("where", key), rows=tuple(rows), caption=f"level: {level.value}")
+
+
 def distinct_tables(subject: Subject) -> list[tuple[list[int], SubjectSegment]]:
     """The segments of a subject by what their steps are."""
     groups: list[tuple[list[int], SubjectSegment]] = []
@@ -249,6 +262,7 @@ def distinct_tables(subject: Subject) -> list[tuple[list[int], SubjectSegment]]:
 
 def phases_blocks(subject: Subject) -> Iterator[Block]:
     """The phases of a run in words, each level by itself, and each LoRA's weight at every step."""
+    yield from multiplier_blocks(subject)
     for indices, segment in distinct_tables(subject):
         levels = [table for table in (segment.wanted, segment.steps) if table is not None]
         for table in dict.fromkeys(id(table) for table in levels):

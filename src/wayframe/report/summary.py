@@ -200,9 +200,7 @@ def conclusion(dossier: Dossier, told: Sequence[Told], *, first_try: str | None)
         yield Paragraph(text=words(*spans))
     critical = [item.title[:1].lower() + item.title[1:] for item in told if item.severity is Severity.CRITICAL]
     if critical:
-        yield Paragraph(
-            text=words(strong("Not to be trusted as requested: "), "; ".join(critical), "."), tone=Tone.CRITICAL
-        )
+        yield Paragraph(text=words(strong("Critical: "), "; ".join(critical), "."), tone=Tone.CRITICAL)
     if first_try:
         yield Paragraph(text=words(f"Try first: {first_try}."))
 

@@ -17,7 +17,7 @@ from wayframe.report.next import tries
 from wayframe.report.steps import step_table, table_groups
 from wayframe.report.summary import agreements, cause_lines, outstanding, subjects_block, verdict_block
 from wayframe.report.values import letter, segments_text
-from wayframe.report.videos import video_blocks
+from wayframe.report.videos import video_blocks, without_effect
 
 STYLES = {
     Style.CODE: "cyan",
@@ -61,6 +61,7 @@ def _blocks(dossier: Dossier) -> Iterator[Block]:
         for group in apart[:1]:
             table = step_table(group.first, names=names)
             yield replace(table, caption=f"steps of {segments_text(group.segments)}, {table.caption}")
+    yield from without_effect(dossier)
     yield from outstanding(told)
     yield from agreements(told)
     yield from (block for block in video_blocks(dossier) if isinstance(block, Paragraph))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from string import ascii_uppercase
@@ -41,7 +42,7 @@ def value_text(value: Value, *, whole: bool = False) -> Text:
 def compact(value: object) -> str:
     """Plain JSON data on one line; text without its quotes, addresses without the folders that lead to the file."""
     if isinstance(value, str):
-        return short_address(value)
+        return short_digest(short_address(value))
     if isinstance(value, list | tuple):
         return f"[{', '.join(_inner(part) for part in value)}]"
     if isinstance(value, dict):
@@ -50,7 +51,7 @@ def compact(value: object) -> str:
 
 
 def _inner(value: object) -> str:
-    return repr(short_address(value)) if isinstance(value, str) else compact(value)
+    return repr(short_digest(short_address(value))) if isinstance(value, str) else compact(value)
 
 
 def short_address(text: str) -> str:
@@ -58,6 +59,14 @@ def short_address(text: str) -> str:
     if "://" in text and " " not in text:
         return "…/" + text.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     return text
+
+
+def short_digest(text: str) -> str:
+    """The beginning of a digest, which tells it from any other; other text as it is."""
+    return DIGEST.sub(r"\1…", text)
+
+
+DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def number(value: float) -> str:

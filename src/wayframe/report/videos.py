@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wayframe.core.comparison import Comparison
+from wayframe.core.comparison import Comparison, Verdict
 from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair, aligned_spans
 from wayframe.report.document import Block, Paragraph, Player, Row, Table, Tone, strong, words
 from wayframe.report.values import letter
@@ -49,8 +49,19 @@ def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
         first, second = data["parts_at"]
         text += f", and show something else from frame {first} ({second}) on"
     psnr, ssim = data["psnr"], data["ssim"]
-    measures = f"PSNR {_db(psnr['median'])} in the middle, {_db(psnr['least'])} at worst; SSIM {ssim['median']:g}"
-    yield Paragraph(text=words(f"{text}. {measures} and {ssim['least']:g}."), tone=Tone.DIFFERS)
+    measures = f"PSNR {_db(psnr['median'])} in the middle, {_db(psnr['least'])} at worst; SSIM {ssim['median']:.3f}"
+    yield Paragraph(text=words(f"{text}. {measures} and {ssim['least']:.3f}."), tone=Tone.DIFFERS)
+
+
+def without_effect(dossier: Dossier) -> Iterator[Block]:
+    """That videos are the same although the records differ: nothing of what differs reached the picture."""
+    for at, (comparison, pair) in enumerate(zip(dossier.comparisons, dossier.videos, strict=True), start=1):
+        if pair is None or not pair.same_packets or comparison.verdict is Verdict.IDENTICAL:
+            continue
+        text = f"Yet the videos of {letter(0)} and {letter(at)} are the same, packet for packet"
+        idle = [found for found in comparison.findings if found.code == "engine-does-not-denoise"]
+        why = f": {idle[0].message}, nothing of what differs reaches the picture." if idle else "."
+        yield Paragraph(text=words(strong(text), why), tone=Tone.INFO)
 
 
 def _db(value: float | None) -> str:
@@ -81,9 +92,9 @@ def _metrics(data: Mapping[str, Any], *, names: tuple[str, str]) -> Iterator[Blo
     a, b = data["a"], data["b"]
     readings = (
         ("frames", lambda side: f"{side['frames']}"),
-        ("motion a frame, median (share of the width)", lambda side: f"{side['motion']['median']:g}"),
-        ("motion a frame, 95th percentile", lambda side: f"{side['motion']['high']:g}"),
-        ("flicker (grey levels)", lambda side: f"{side['flicker']:g}"),
+        ("motion a frame, median (share of the width)", lambda side: f"{side['motion']['median']:.2g}"),
+        ("motion a frame, 95th percentile", lambda side: f"{side['motion']['high']:.2g}"),
+        ("flicker (grey levels)", lambda side: f"{side['flicker']:.2g}"),
         ("frozen frames", lambda side: f"{side['frozen']['frames']}"),
         ("seam scores (1: like its surroundings)", _seams),
     )

@@ -21,7 +21,7 @@ from wayframe.workflow.log_subjects import logged_subject
 from wayframe.workflow.sources import capsule_of, spec_source, trip_of_spec
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
-NOT_OF_THE_RUN = frozenset({"segments", "keyframes", "findings", "forwards", "positions", "segment_frames", "overlap"})
+NOT_OF_THE_RUN = frozenset({"segments", "keyframes", "findings", "forwards"})
 NOT_OF_A_SEGMENT = frozenset(
     {"index", "key", "start", "end", "steps", "forwards", "timesteps", "thresholds", "frames", "phases", "loras"}
 )
@@ -79,7 +79,7 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
     requested, resolved = record.get("requested"), record.get("resolved") or {}
     values: dict[Level, Mapping[str, Any]] = {Level.PLANNED: _without(planned, NOT_OF_THE_RUN)}
     if requested is not None:
-        values[Level.REQUESTED] = _without(requested, NOT_OF_THE_RUN)
+        values[Level.REQUESTED] = {**_without(requested, NOT_OF_THE_RUN), **_positions(requested)}
     if resolved:
         values[Level.RESOLVED] = _without(resolved["values"], NOT_OF_THE_RUN)
     for level in (Level.OUTCOME, Level.ENVIRONMENT):
@@ -105,6 +105,12 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
 
 def _without(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in names}
+
+
+def _positions(requested: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the request puts its keyframes: there is one more of them than segments, so this is of the whole run."""
+    positions = [keyframe.get("at") for keyframe in requested["keyframes"]]
+    return {"at": positions} if any(position is not None for position in positions) else {}
 
 
 def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:

@@ -1,0 +1,190 @@
+"""What a report says is earned: by a verdict, a difference, a step table, a finding or a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.subjects import subject
+from report.dossiers import clip, of, run, with_videos
+from wayframe.core.diff import Filters
+from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair
+from wayframe.core.findings import Finding, Severity
+from wayframe.report.build import build_document
+from wayframe.report.markdown import markdown
+from wayframe.report.values import ranges, segments_text
+
+
+def page(dossier: Dossier) -> str:
+    return markdown(build_document(dossier)).replace("\\", "")
+
+
+def part(text: str, title: str) -> str:
+    """The text of a part."""
+    return text.partition(f"\n## {title}")[2].partition("\n## ")[0]
+
+
+def test_equal_runs_are_called_identical_and_nothing_is_proposed() -> None:
+    text = page(of(run("a"), run("b")))
+    assert "**identical**" in text
+    assert "Runs to try next" not in text
+    assert "Differences by severity" not in text
+
+
+def test_the_same_difference_of_many_segments_is_told_once() -> None:
+    text = page(of(run("a", prompt="a lake", segments=500), run("b", prompt="a sea", segments=500)))
+    assert "| segments 0 to 499 | a lake | a sea | a ~~lake~~ **sea** |" in text
+    assert len(text.splitlines()) < 500
+
+
+def test_steps_show_a_column_for_each_side_only_where_they_differ() -> None:
+    text = part(page(of(run("a", high=(1, 1, 0)), run("b", high=(1, 0.5, 0)))), "Steps")
+    assert "| step | timestep | phase | expert | guidance | high A | high B |" in text
+    assert "| 1 | 800.0 | 2 | high | 1 | 1 | **0.5** |" in text
+    assert "Timesteps, experts and guidance agree at every step; LoRA weights differ." in text
+
+
+def test_what_was_wanted_is_drawn_beside_what_was_sent() -> None:
+    text = part(page(of(run("a"), run("b", high=(1, 1, 1), wanted=(1, 1, 0)))), "Steps")
+    requested, sent = text.partition("B requested")[2].split("B sent")[:2]
+    assert "1 1 0" in requested.partition("high")[2].splitlines()[0]
+    assert "1 1 1" in sent.partition("high  ")[2].splitlines()[0]
+
+
+def test_a_lora_is_said_in_words_for_each_phase() -> None:
+    text = page(of(run("a"), run("b", high=(1, 0.5, 0))))
+    assert "- phase 1 (step 0): high expert, guidance 3, `high` 1" in text
+    assert "- phase 2 (step 1): high expert, guidance 1, `high` 0.5" in text
+    assert "- phase 3 (step 2): low expert, guidance 1, no LoRA" in text
+
+
+def test_keyframes_known_by_content_are_said_to_be_so() -> None:
+    assert "(by the digest of their bytes)" in page(of(run("a"), run("b")))
+    addresses = [replace(run(name), keyframes=("http://x/1.png", "http://x/2.png")) for name in "ab"]
+    text = page(of(*addresses))
+    assert "(by their addresses; their bytes are not known)" in text
+    assert "curl -sL http://x/1.png | sha256sum" in text
+
+
+def test_another_picture_is_marked_where_it_stands() -> None:
+    other = run("b")
+    changed = replace(other, keyframes=(other.keyframes[0], "f" * 64, other.keyframes[2]))
+    text = part(page(of(run("a"), changed)), "Keyframes")
+    assert "**The runs' pictures differ**" in text
+    assert "| 1 | `000000000000` | `ffffffffffff` |  |" in text
+
+
+def test_every_subject_is_held_against_the_first() -> None:
+    text = page(of(run("a"), run("b", prompt="a sea"), run("c", high=(0, 0, 0))))
+    assert "A and B: **same recipe, other inputs**" in text
+    assert "A and C: **different recipe**" in text
+    assert "B and C:" not in text
+    assert "| setting | A | B | C |" in text
+
+
+def test_a_finding_of_several_runs_and_segments_is_one_statement() -> None:
+    told = [
+        Finding(code="odd", severity=Severity.WARNING, message="it is odd", where=f"segments[{at}].steps")
+        for at in (0, 1)
+    ]
+    runs = [replace(run(name), findings=tuple(told)) for name in "ab"]
+    text = part(page(of(*runs)), "Findings")
+    assert text.count("it is odd") == 1
+    assert "**A and B, segments 0, 1:** it is odd" in text
+
+
+def test_filters_are_named_with_what_they_hide() -> None:
+    pair = run("a", prompt="a lake"), run("b", prompt="a sea", high=(0, 0, 0))
+    text = page(of(*pair, filters=Filters(ignore=("prompt",))))
+    assert "2 differences are left out by --ignore prompt." in text
+    assert "same recipe" not in text
+    only = page(of(*pair, filters=Filters(only=("prompt",))))
+    assert "**same recipe, other inputs**" in only
+    assert "LoRA weights**" not in only
+
+
+def test_a_setting_of_the_request_becomes_a_flag_of_the_run_to_try() -> None:
+    text = page(of(run("a", requested={"seed": 7}), run("b", requested={"seed": 8})))
+    tried = part(text, "Runs to try next")
+    assert "**1. B with A's seed.** Nothing else differs: the result should be the first run's." in tried
+    assert "wayframe show b --level requested > next.json" in tried
+    assert "wayframe run next.json --seed 7" in tried
+    assert "wayframe compare a last" in tried
+
+
+def test_arguments_are_quoted_for_a_shell() -> None:
+    dossier = replace(of(run("a"), run("b")), arguments=("a b.yaml", "x;y"))
+    assert "wayframe compare 'a b.yaml' 'x;y'" in page(dossier)
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (VideoPair(same_packets=True), "The videos are the same, packet for packet."),
+        (VideoPair(same_packets=False), "The videos' packets differ; their pictures were not measured."),
+    ],
+)
+def test_videos_are_spoken_of_as_far_as_they_were_looked_at(pair: VideoPair, said: str, tmp_path: Path) -> None:
+    clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    assert said in page(with_videos(of(run("a"), run("b")), clips=clips, pair=pair))
+
+
+MEASURED = {
+    "psnr": {"median": 30.0, "least": 25.0},
+    "ssim": {"median": 0.95, "least": 0.9},
+    "differs_at": [3, 4],
+    "parts_at": None,
+    **{
+        side: {
+            "frames": 9,
+            "motion": {"median": 0.01, "high": 0.02},
+            "flicker": 0.1,
+            "frozen": {"frames": 0},
+            "seams": [],
+        }
+        for side in ("a", "b")
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        (NoiseFloor(run="a", same_packets=True), "gives the same packets, so that no difference is noise"),
+        (NoiseFloor(run="a", same_packets=False, median_psnr=28.0, least_psnr=20.0), "does not differ more than that"),
+        (NoiseFloor(run="a", same_packets=False, median_psnr=40.0, least_psnr=35.0), "The pair differs more than that"),
+    ],
+)
+def test_a_pixel_difference_is_judged_by_the_noise_floor(noise: NoiseFloor, said: str, tmp_path: Path) -> None:
+    clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    pair = VideoPair(same_packets=False, measured=MEASURED)
+    text = page(with_videos(of(run("a"), run("b")), clips=clips, pair=pair, noise=noise))
+    assert said in text
+    assert "The pictures differ from frame 3 of A (frame 4 of B) on." in text
+
+
+def test_equal_videos_of_different_recipes_are_said_first(tmp_path: Path) -> None:
+    clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    dossier = with_videos(of(run("a"), run("b", high=(0, 0, 0))), clips=clips, pair=VideoPair(same_packets=True))
+    summary = page(dossier).partition("\n## ")[0]
+    assert "**Yet the videos of A and B are the same, packet for packet**" in summary
+
+
+def test_subjects_without_common_ground_are_not_compared() -> None:
+    text = page(of(run("a"), subject("b", requested={"seed": 1})))
+    assert "**not comparable**" in text
+    assert "Runs to try next" not in text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [((0,), "segment 0"), ((0, 1), "segments 0, 1"), ((0, 1, 2, 5), "segments 0 to 2, 5"), ((3, 1), "segments 1, 3")],
+)
+def test_segments_are_named_in_few_words(numbers: tuple[int, ...], text: str) -> None:
+    assert segments_text(numbers) == text
+
+
+def test_no_numbers_have_no_ranges() -> None:
+    assert ranges(()) == ""
