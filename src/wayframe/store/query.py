@@ -84,7 +84,7 @@ def _own(record: Mapping[str, Any]) -> RunRow:
         resolution=planned["resolution"],
         segments=len(planned["segments"]),
         frames=planned["frames"],
-        seed=first["seed"],
+        seed=_number(first["seed"]),
         steps=len(steps),
         num_phases=max((step["phase"] for step in steps), default=0),
         guidance=_listed(dict.fromkeys(f"{step['guidance']:g}" for step in steps)),
@@ -94,14 +94,16 @@ def _own(record: Mapping[str, Any]) -> RunRow:
 
 
 def _logged(record: Mapping[str, Any]) -> RunRow:
+    """The row of a run that a log told; a log may hold anything in the place of a number or a name."""
     logged = record["logged"]
     requested, segments = logged["requested"], logged["segments"]
-    sent = segments[0]["applied"] if segments and isinstance(segments[0]["applied"], Mapping) else {}
-    asked = requested.get("phase_config") or {}
+    sent = _table(segments[0]["applied"]) if segments else {}
     scales = [
         sent[key] for key in ("guidance_scale", "guidance2_scale", "guidance3_scale") if sent.get(key) is not None
     ]
-    phases = sent.get("guidance_phases", asked.get("num_phases"))
+    phases = _number(sent.get("guidance_phases", _table(requested.get("phase_config")).get("num_phases")))
+    loras = sent.get("activated_loras")
+    chained = requested.get("chain_segments", True) and not requested.get("independent_segments")
     return RunRow(
         run_id=record["run_id"],
         status=record["status"],
@@ -110,19 +112,32 @@ def _logged(record: Mapping[str, Any]) -> RunRow:
         finished=record["finished"],
         error=_first(segment["error"] or "" for segment in segments) or None,
         engine="wangp",
-        model=requested.get("model_name"),
-        mode=requested.get("generation_mode"),
-        chaining="chained" if requested.get("chain_segments", True) else "independent",
-        resolution=requested.get("parsed_resolution_wh"),
+        model=_text(requested.get("model_name")),
+        mode=_text(requested.get("generation_mode")),
+        chaining="chained" if chained else "independent",
+        resolution=_text(requested.get("parsed_resolution_wh")),
         segments=len(segments),
-        frames=logged["planned"].get("expected_frames"),
-        seed=requested.get("seed_base"),
-        steps=sent.get("num_inference_steps", requested.get("steps")),
+        frames=_number(logged["planned"].get("expected_frames")),
+        seed=_number(requested.get("seed_base")),
+        steps=_number(sent.get("num_inference_steps", requested.get("steps"))),
         num_phases=phases,
-        guidance=_listed(f"{scale:g}" for scale in scales[: phases or None]),
-        loras=_listed(map(str, sent.get("activated_loras") or ())),
+        guidance=_listed(f"{scale:g}" if isinstance(scale, int | float) else str(scale) for scale in scales[:phases]),
+        loras=_listed(map(str, loras if isinstance(loras, list) else ())),
         prompt=_first(str(segment["requested"].get("base_prompt") or "") for segment in segments),
     )
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    """A whole number that SQLite can hold, or None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 else None
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -151,8 +166,11 @@ def matching(rows: Sequence[RunRow], *, where: str) -> list[str]:
         checks = iter(range(MOST_CHECKS))
         database.set_progress_handler(lambda: int(next(checks, None) is None), STEPS_BETWEEN_CHECKS)
         try:
+            # The first makes sure that the text is one expression: what closes a bracket that it has not opened can
+            # satisfy one of the two, never both.
+            database.execute(f"SELECT ((\n{where}\n)) FROM runs LIMIT 0")
             found = database.execute(f"SELECT run_id FROM runs WHERE (\n{where}\n) ORDER BY place").fetchall()
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:  # ValueError: text that SQLite cannot take
             raise _refused(where, error) from error
     return [run_id for (run_id,) in found]
 
@@ -165,12 +183,13 @@ def _authorize(action: int, first: str | None, second: str | None, *_context: st
     return sqlite3.SQLITE_OK if action in ALLOWED_ACTIONS else sqlite3.SQLITE_DENY
 
 
-def _refused(where: str, error: sqlite3.Error | sqlite3.Warning) -> SpecError:
-    text = str(error)
+def _refused(where: str, error: Exception) -> SpecError:
+    text = str(error).splitlines()[0]
     if text.startswith("no such column: "):
         name = text.removeprefix("no such column: ").split()[0].strip('"')
         close = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
         advice = f"did you mean {close[0]}?" if close else f"columns are {', '.join(COLUMNS)}"
+        advice += f" (text stands in single quotes: '{name}')"
         return SpecError("--where", f"there is no column {name}", where, fix=advice)
     if "not authorized" in text or "prohibited" in text:
         return SpecError("--where", "only columns, comparisons and simple functions may be used", where)

@@ -74,6 +74,8 @@ class RunFolder:
         found = record.get("schema") if isinstance(record, dict) else None
         if found != RECORD_SCHEMA or not isinstance(record, dict):
             raise StoreError(f"{self.path / RECORD}: expected a record of schema {RECORD_SCHEMA}, got {found!r}")
+        if not isinstance(record.get("status"), str):
+            raise StoreError(f"{self.path / RECORD} does not say what became of the run: it holds no status")
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:
