@@ -97,11 +97,11 @@
       const second = show(wanted);
       follower.playbackRate = Math.max(0.0625, Math.min(16, pace(wanted)));
       if (Math.abs(follower.currentTime - at(second, 1)) > 2 / media.rates[1]) { follower.currentTime = at(second, 1); }
-      if (wanted >= last) { pause(); }
+      if (wanted >= last) { pause(); go(last); }
     };
     if ("requestVideoFrameCallback" in lead) { lead.requestVideoFrameCallback(onFrame); }
     else { play.disabled = true; play.title = "this browser does not tell which frame it shows"; }
-    lead.addEventListener("ended", pause);
+    lead.addEventListener("ended", () => { pause(); go(last); });
     play.addEventListener("click", () => {
       if (!lead.paused) { pause(); go(wanted); return; }
       if (wanted >= last) { go(0); }
