@@ -31,11 +31,13 @@ def unseal(text: str, *, source: str) -> dict[str, Any]:
     try:
         inflater = zlib.decompressobj()
         data = inflater.decompress(base64.b64decode(text, validate=True), LARGEST)
-        content: dict[str, Any] = json.loads(data)
-    except (binascii.Error, zlib.error, ValueError) as error:
+        content = json.loads(data)
+    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
         raise SpecError(source, "carries a damaged plan") from error
-    if content.get("schema") != CAPSULE_SCHEMA:
+    if isinstance(content, dict) and content.get("schema") != CAPSULE_SCHEMA:
         raise SpecError(source, f"carries a plan of another version, expected {CAPSULE_SCHEMA}", content.get("schema"))
+    if not isinstance(content, dict) or "plan" not in content:
+        raise SpecError(source, "carries a damaged plan")
     return content
 
 
