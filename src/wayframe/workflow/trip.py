@@ -17,7 +17,7 @@ from wayframe.core.resolve import Resolved, resolve
 from wayframe.core.spec import TravelSpec, spec_json
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import SpecError
-from wayframe.files import sha256_file
+from wayframe.files import redact_text, sha256_file
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
@@ -59,6 +59,7 @@ def prepare(
     images, facts = keyframe_files(spec, base=base, pictures=pictures)
     resolved = resolve(spec, catalogue=load_catalogue(home), first_size=(facts[0].width, facts[0].height))
     resolved = with_import(resolved, imported) if imported else resolved
+    _check_prompts(resolved)
     engine = engine_facts(resolved.engine)
     plan = make_plan(
         resolved, keyframes=facts, lora_digests=_lora_digests(resolved, base=base, home=home), engine=engine
@@ -72,6 +73,19 @@ def prepare(
         resolved=resolved_json(resolved),
         remote=tuple(str(item.evidence["address"]) for item in remote),
     )
+
+
+def _check_prompts(resolved: Resolved) -> None:
+    """Refuse a prompt that redaction would change: the plan in the video would not be the plan that was run."""
+    for index, segment in enumerate(resolved.segments):
+        for name, text in (("prompt", segment.prompt), ("negative_prompt", segment.negative_prompt)):
+            if redact_text(text) != text:
+                raise SpecError(
+                    f"segments[{index}].{name}",
+                    "looks as if it held a secret",
+                    redact_text(text),
+                    fix="write it otherwise",
+                )
 
 
 def engine_facts(name: str) -> EngineFacts:
