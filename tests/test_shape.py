@@ -35,7 +35,7 @@ def depth(node: ast.AST, inside: int = 0) -> int:
 
 def confusable(function: FunctionNode) -> list[str]:
     """Positional parameters of one type, which a caller could swap unnoticed (commands and operators are exempt)."""
-    if function.decorator_list or function.name.startswith("__") and function.name != "__init__":
+    if function.decorator_list or (function.name.startswith("__") and function.name != "__init__"):
         return []
     typed = [(a.arg, ast.unparse(a.annotation)) for a in function.args.args if a.annotation is not None]
     pairs = [(a, b) for (a, first), (b, second) in combinations(typed, 2) if first == second]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workflow.rides import Ground, through
 
 from wayframe.errors import SpecError
+from workflow.rides import Ground, through
 
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
