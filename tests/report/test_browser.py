@@ -192,7 +192,7 @@ def test_views_lay_one_video_over_the_other(videos: Path, browser: Browser) -> N
     wipe.dispatchEvent(new Event('input'));
     answers.clip = getComputedStyle(all('video')[1]).clipPath;
     one('[data-mode=difference]').click();
-    answers.blend = getComputedStyle(all('.pane')[1]).mixBlendMode;
+    answers.blend = getComputedStyle(all('video')[1]).mixBlendMode;
     answers.pressed = all('[data-mode][aria-pressed=true]').map((button) => button.textContent);
     """
     found = browser.ask(videos, script)

@@ -40,7 +40,7 @@ def build_document(dossier: Dossier) -> Document:
         *section("Runs to try next", try_blocks(dossier), anchor="tries"),
         *section(
             "Conclusion",
-            conclusion(dossier, told, first_try=attempts[0].title if attempts else None),
+            [*conclusion(dossier, told, first_try=attempts[0].title if attempts else None), *without_effect(dossier)],
             anchor="conclusion",
         ),
         *(run_section(subject, at=at, everything=dossier.filters.everything) for at, subject in enumerate(subjects)),

@@ -10,7 +10,7 @@ from wayframe.core.diff import PROMPTS, Difference, same
 from wayframe.core.impact import Impact
 from wayframe.core.subject import Level
 from wayframe.report.document import Block, Row, Section, Table, Text, code, faint, section, words
-from wayframe.report.values import line_text, path_text, segments_text, value_text, weights
+from wayframe.report.values import level_words, line_text, path_text, segments_text, value_text, weights
 
 HEADINGS = {
     Impact.WORKFLOW: "Changes the workflow",
@@ -52,7 +52,7 @@ def difference_sections(comparison: Comparison, *, names: tuple[str, str], ancho
     """A section for each severity."""
     for impact, title in HEADINGS.items():
         found = tuple(item for item in comparison.differences if item.impact is impact)
-        blocks = list(_tables(found, names=names))
+        blocks = list(_tables(found, comparison, names=names))
         yield from section(
             f"{title} ({len(found)})",
             blocks,
@@ -61,7 +61,7 @@ def difference_sections(comparison: Comparison, *, names: tuple[str, str], ancho
         )
 
 
-def _tables(found: tuple[Difference, ...], *, names: tuple[str, str]) -> Iterator[Block]:
+def _tables(found: tuple[Difference, ...], comparison: Comparison, *, names: tuple[str, str]) -> Iterator[Block]:
     """One table for each level, so that no two levels stand in one."""
     for level in Level:
         groups = difference_groups(tuple(item for item in found if item.level is level))
@@ -71,7 +71,7 @@ def _tables(found: tuple[Difference, ...], *, names: tuple[str, str]) -> Iterato
         noted = any(group.first.note for group in groups)
         head = ("what", "where", *names, *(("lines",) if proved else ()), *(("note",) if noted else ()))
         rows = tuple(_row(group, proved=proved, noted=noted) for group in groups)
-        yield Table(head=head, rows=rows, caption=f"level: {level.value}")
+        yield Table(head=head, rows=rows, caption=level_words(level, comparison.a, comparison.b))
 
 
 def _row(group: DifferenceGroup, *, proved: bool, noted: bool) -> Row:

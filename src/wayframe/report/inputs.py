@@ -9,7 +9,7 @@ from wayframe.core.comparison import Comparison
 from wayframe.core.dossier import Dossier
 from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, segment_value
 from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, code, faint, strong, words
-from wayframe.report.values import changed_words, letter, segments_text, short_address
+from wayframe.report.values import changed_words, letter, level_words, segments_text, short_address
 
 PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
     (Level.APPLIED, "prompt"),
@@ -47,7 +47,7 @@ def _prompts(comparison: Comparison, *, names: tuple[str, str], negative: bool) 
         Row(cells=(words(segments_text(found)), _said(left), _said(right), _change(left, right)), tone=Tone.DIFFERS)
         for (_, left, right), found in apart.items()
     )
-    level = next(iter(apart))[0]
+    level = level_words(Level(next(iter(apart))[0]), comparison.a, comparison.b)
     title = "negative prompt" if negative else "prompt"
     yield Table(head=("where", f"{title} {names[0]}", f"{title} {names[1]}", "word by word"), rows=rows, caption=level)
 
@@ -57,7 +57,7 @@ def _prompt(a: SubjectSegment, b: SubjectSegment, *, negative: bool) -> tuple[st
         if key.startswith("negative") is negative:
             left, right = segment_value(a, level, key), segment_value(b, level, key)
             if isinstance(left, str) and isinstance(right, str):
-                return f"level: {level.value}", left, right
+                return level.value, left, right
     return None
 
 
@@ -80,7 +80,7 @@ def own_prompts(subject: Subject) -> Iterator[Block]:
                 groups.setdefault(found, []).append(segment.index)
         if groups:
             rows = tuple(Row(cells=(words(segments_text(at)), _said(text))) for text, at in groups.items())
-            yield Table(head=("where", key), rows=rows, caption=f"level: {level.value}")
+            yield Table(head=("where", key), rows=rows, caption=level_words(level, subject))
 
 
 def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:

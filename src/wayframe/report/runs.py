@@ -27,7 +27,7 @@ from wayframe.report.document import (
 )
 from wayframe.report.inputs import own_prompts
 from wayframe.report.steps import phases_blocks, timestep_blocks
-from wayframe.report.values import KINDS, letter, line_text, segments_text, subject_title, value_text
+from wayframe.report.values import KINDS, letter, level_words, line_text, segments_text, subject_title, value_text
 
 PROOFS = (
     "status",
@@ -104,7 +104,7 @@ def _settings(subject: Subject, *, everything: bool) -> Iterator[Block]:
             proved = level is Level.REQUESTED and subject.proof("requested") is not None
             head = ("setting", "value", *(("origin",) if origins else ()))
             where = f", {line_text(subject.proof('requested'))}" if proved else ""
-            yield Table(head=head, rows=rows, caption=f"level: {level.value}{where}")
+            yield Table(head=head, rows=rows, caption=f"{level_words(level, subject)}{where}")
             hidden = len(values) - len(shown)
             if hidden:
                 text = f"{hidden} ids, paths and the like are left out; --all shows them."
@@ -180,7 +180,7 @@ def _segment_tables(subject: Subject, level: Level, *, everything: bool) -> Iter
         indices = segments_text(segment.index for segment in known)
         yield Section(
             title=f"Same in {indices}: {len(rows)} settings, level {level.value}",
-            blocks=(Table(head=("setting", "value"), rows=rows, caption=f"level: {level.value}"),),
+            blocks=(Table(head=("setting", "value"), rows=rows, caption=level_words(level, subject)),),
             anchor="",
             folded=True,
         )
@@ -190,7 +190,9 @@ def _segment_tables(subject: Subject, level: Level, *, everything: bool) -> Iter
             Row(cells=(words(str(segment.index)), *(_segment_value(segment, level, name) for name in apart)))
             for segment in known
         )
-        yield Table(head=("segment", *apart), rows=body, caption=f"level: {level.value}, what changes between segments")
+        yield Table(
+            head=("segment", *apart), rows=body, caption=f"{level_words(level, subject)}; what changes between segments"
+        )
 
 
 def _is_prompt(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from wayframe.core.diff import Filters, same
 from wayframe.core.subject import Level, Missing, StepTable, Subject, Value, segment_value
 from wayframe.report.document import Block, Row, Table, Text, Tone, strong, words
-from wayframe.report.values import letter, value_text, weights
+from wayframe.report.values import letter, level_words, value_text, weights
 
 Reading: TypeAlias = Callable[[Subject], Value]
 
@@ -60,7 +60,7 @@ def side_by_side(subjects: Sequence[Subject], *, filters: Filters) -> Iterator[B
         readings = [item for item in _readings(level) if filters.keeps_path(f"{level.value}.{item[0].split()[0]}")]
         rows = [row for name, reading in readings if (row := _row(name, subjects, reading)) is not None]
         if rows:
-            yield Table(head=_head(subjects), rows=tuple(rows), caption=f"level: {level.value}")
+            yield Table(head=_head(subjects), rows=tuple(rows), caption=level_words(level, *subjects))
     follows = [item for item in _derived(subjects) if filters.keeps_path(f"derived.{item[0].split()[0]}")]
     derived = [row for name, reading in follows if (row := _row(name, subjects, reading)) is not None]
     if derived:

@@ -27,7 +27,7 @@ from wayframe.report.document import (
     strong,
     words,
 )
-from wayframe.report.values import letter, number, segments_text, value_text, weights
+from wayframe.report.values import letter, level_words, number, segments_text, value_text, weights
 
 BASES = {
     Basis.APPLIED: "applied, read back from the model",
@@ -244,7 +244,7 @@ def multiplier_blocks(subject: Subject) -> Iterator[Block]:
                 groups.setdefault(repr(found), (found, []))[1].append(segment.index)
         rows = [Row(cells=(words(segments_text(at)), value_text(found))) for found, at in groups.values()]
         if rows:
-            yield Table(head=("where", key), rows=tuple(rows), caption=f"level: {level.value}")
+            yield Table(head=("where", key), rows=tuple(rows), caption=level_words(level, subject))
 
 
 def distinct_tables(subject: Subject) -> list[tuple[list[int], SubjectSegment]]:

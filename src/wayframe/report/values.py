@@ -9,7 +9,7 @@ from itertools import pairwise
 from string import ascii_uppercase
 
 from wayframe.core.diff import Difference, word_changes
-from wayframe.core.subject import Evidence, Missing, Subject, Value
+from wayframe.core.subject import Evidence, Level, Missing, Subject, Value
 from wayframe.report.document import Span, Style, Text, code, faint, words
 
 LONGEST_VALUE = 160
@@ -67,6 +67,12 @@ def short_digest(text: str) -> str:
 
 
 DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+
+def level_words(level: Level, *subjects: Subject) -> str:
+    """A level in a caption; of a run that is known from a log, what was applied is what was sent to the engine."""
+    sent = level is Level.APPLIED and any(subject.kind == "log" for subject in subjects)
+    return f"level: {level.value}" + (", as sent to the engine" if sent else "")
 
 
 def number(value: float) -> str:
