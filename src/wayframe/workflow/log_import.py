@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from wayframe.logs import RunReader, RunRecord
 from wayframe.store.home import Home
 from wayframe.store.runs import RECORD_SCHEMA, RunFolder, claim_id, readable_runs
 
+ID, DIGITS = re.compile(r"[0-9]{1,17}"), 17
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A run folder that holds a logged run; `new` is False when the very run was there already."""
+    """A run folder that holds a logged run; `new` is False when all that the log tells of it was there already."""
 
     folder: RunFolder
     new: bool
@@ -23,19 +26,28 @@ class Imported:
 def import_log(paths: Iterable[Path], *, home: Home) -> Iterator[Imported]:
     """Make a run folder of every run of a log. Importing the same log again makes nothing twice.
 
-    A folder is named by the run's id, or the next free one where another run has it.
+    A folder is named by the run's id, or the next free one where another run has it. A run of which the log now tells
+    another end than when it was imported is written again in its folder.
     """
-    known = {_identity(record): folder for folder, record in readable_runs(home) if "logged" in record}
-    for run in RunReader(paths):
-        record = _record(run, source=", ".join(path.name for path in paths))
-        there = known.get(_identity(record))
-        if there is not None:
-            yield Imported(folder=there, new=False)
+    files = list(paths)
+    known = {_identity(record): (folder, record) for folder, record in readable_runs(home) if "logged" in record}
+    for run in RunReader(files):
+        record = _record(run, source=", ".join(path.name for path in files))
+        folder, before = known.get(_identity(record), (None, {}))
+        if folder is not None and _end(before) == _end(record):
+            yield Imported(folder=folder, new=False)
             continue
-        folder = claim_id(home, int(run.run_id) if run.run_id and run.run_id.isdigit() else 0)
+        folder = folder or claim_id(home, _stamp(run))
         folder.write({**record, "run_id": folder.run_id})
-        known[_identity(record)] = folder
+        known[_identity(record)] = folder, record
         yield Imported(folder=folder, new=True)
+
+
+def _stamp(run: RunRecord) -> int:
+    """The run's id where it is a time as ours is, else the time at which it began."""
+    if run.run_id and ID.fullmatch(run.run_id):
+        return int(run.run_id)
+    return int(re.sub(r"[^0-9]", "", run.started or "")[:DIGITS].ljust(DIGITS, "0"))
 
 
 def _record(run: RunRecord, *, source: str) -> dict[str, Any]:
@@ -52,6 +64,14 @@ def _record(run: RunRecord, *, source: str) -> dict[str, Any]:
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[object, ...]:
+    """What makes two logged runs the same: attempts under one id differ in their start."""
     logged = record["logged"]
-    tasks = tuple(segment["task_id"] for segment in logged["segments"])
-    return logged["run_id"], logged["orchestrator_task_id"], logged["status"], tasks
+    ids = logged["run_id"], logged["orchestrator_task_id"]
+    tasks = () if any(ids) else tuple(segment["task_id"] for segment in logged["segments"])
+    return *ids, logged["started"], tasks
+
+
+def _end(record: Mapping[str, Any]) -> tuple[object, ...]:
+    logged = record["logged"]
+    tasks = tuple((segment["task_id"], segment["status"]) for segment in logged["segments"])
+    return logged["status"], logged["finished"], tasks

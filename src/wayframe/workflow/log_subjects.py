@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wayframe.core.steptable import ModelDefaults, requested_table, sent_table
@@ -17,7 +18,8 @@ def logged_subject(
 ) -> Subject:
     """The subject of a logged run: its record, or the JSON of one that was imported."""
     data: Mapping[str, Any] = run.to_json() if isinstance(run, RunRecord) else run
-    pictures = data["requested"].get(PICTURES) or []
+    pictures = data["requested"].get(PICTURES)
+    pictures = pictures if isinstance(pictures, list) else []
     name = data["run_id"] or (data["orchestrator_task_id"] or "run")[:8]
     return Subject(
         name=name,
@@ -33,8 +35,9 @@ def logged_subject(
         keyframes=tuple(address(str(picture)) for picture in pictures),
         flow=_flow(data),
         evidence={
-            path: Evidence(line=proof["line"], text=proof["text"], file=proof.get("file"))
+            _numbered(path, data["segments"]): Evidence(line=proof["line"], text=proof["text"], file=proof.get("file"))
             for path, proof in data["evidence"].items()
+            if isinstance(proof["line"], int)  # what an import hides as a secret has no line
         },
     )
 
@@ -43,7 +46,7 @@ def _segment(
     data: Mapping[str, Any], position: int, *, pictures: list[Any], defaults: Mapping[str, ModelDefaults]
 ) -> SubjectSegment:
     segment = data["segments"][position]
-    index = segment["segment_index"] if segment["segment_index"] is not None else position
+    index = _number(segment, position)
     applied = segment["applied"] if isinstance(segment["applied"], Mapping) and segment["applied"] else None
     values: dict[Level, Mapping[str, Any]] = {Level.REQUESTED: segment["requested"], Level.PLANNED: segment["planned"]}
     if applied is not None:
@@ -66,6 +69,21 @@ def _segment(
             overlap_before=_whole(known.get("frame_overlap_from_previous")),
         ),
     )
+
+
+def _number(segment: Mapping[str, Any], position: int) -> int:
+    """The segment's own number; its position where the log does not tell it."""
+    index = segment["segment_index"]
+    return index if isinstance(index, int) and index >= 0 else position
+
+
+def _numbered(path: str, segments: Sequence[Mapping[str, Any]]) -> str:
+    """A path of the log's JSON, which counts the segments it knows, with the number that the segment has in its run."""
+    found = re.match(r"segments\[(\d+)\]", path)
+    if found is None:
+        return path
+    position = int(found[1])
+    return f"segments[{_number(segments[position], position)}]{path[found.end() :]}"
 
 
 def _picture(pictures: list[Any], index: int) -> str | None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayframe.core.catalogue import TWO_EXPERTS
 from wayframe.core.documents import parse_plan, plan_json
 from wayframe.core.findings import Finding, Severity
+from wayframe.core.payload import DETAILS, PARAMS, is_payload
 from wayframe.core.steptable import ModelDefaults, applied_table, planned_table
 from wayframe.core.subject import FlowTask, FrameCount, Level, Subject, SubjectSegment
 from wayframe.errors import SpecError
@@ -40,12 +42,13 @@ class Reader:
         A run id (or its beginning, or ``last``), a run folder, a spec, plan or payload file, a video of ours, or
         ``FILE.log#RUN``. Raises `InputError` or `StoreError` when there is no such thing.
         """
-        path, _, run = what.partition("#")
-        if run:
+        path, _, run = what.rpartition("#")
+        if path and run and not Path(what).exists():
             return logged_subject(find_logged_run([Path(path)], run), source=what, defaults=self.defaults)
         if Path(what).suffix.lower() in VIDEO_SUFFIXES:
             carried = capsule_of(Path(what))
-            return subject_of(_levels(carried), name=Path(what).name, kind="video", source=what, video=what)
+            levels = {**_levels(carried), "planned": plan_json(parse_plan(carried["plan"]))}
+            return subject_of(levels, name=Path(what).name, kind="video", source=what, video=what)
         if Path(what).suffix.lower() in SUFFIXES:
             return self._file(Path(what))
         if Path(what).is_file() and not (Path(what) / RECORD).exists():
@@ -70,7 +73,7 @@ class Reader:
 
 
 def _levels(carried: Mapping[str, Any]) -> dict[str, Any]:
-    return {"requested": carried.get("spec"), "resolved": carried.get("resolved"), "planned": carried["plan"]}
+    return {"requested": carried.get("spec"), "resolved": carried.get("resolved")}
 
 
 def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, video: str | None = None) -> Subject:
@@ -79,6 +82,7 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
     requested, resolved = record.get("requested"), record.get("resolved") or {}
     values: dict[Level, Mapping[str, Any]] = {Level.PLANNED: _without(planned, NOT_OF_THE_RUN)}
     if requested is not None:
+        requested = _request(requested)
         values[Level.REQUESTED] = {**_without(requested, NOT_OF_THE_RUN), **_positions(requested)}
     if resolved:
         values[Level.RESOLVED] = _without(resolved["values"], NOT_OF_THE_RUN)
@@ -107,9 +111,17 @@ def _without(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]
     return {key: value for key, value in values.items() if key not in names}
 
 
+def _request(requested: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A spec as it is, and of an upstream payload what is asked for, without the task around it."""
+    for wrapper in (PARAMS, DETAILS):
+        inner = requested.get(wrapper) if is_payload(requested) else None
+        requested = inner if isinstance(inner, Mapping) else requested
+    return requested
+
+
 def _positions(requested: Mapping[str, Any]) -> dict[str, Any]:
     """Where the request puts its keyframes: there is one more of them than segments, so this is of the whole run."""
-    positions = [keyframe.get("at") for keyframe in requested["keyframes"]]
+    positions = [keyframe.get("at") for keyframe in requested.get("keyframes", ())]
     return {"at": positions} if any(position is not None for position in positions) else {}
 
 
@@ -167,19 +179,39 @@ def model_defaults(folder: Path | None) -> dict[str, ModelDefaults]:
         return {}
     if not folder.is_dir():
         raise SpecError("--model-defaults", "is not a folder", str(folder))
-    return {path.stem: _definition(path) for path in sorted(folder.glob("*.json"))}
+    definitions = {path.stem: _definition(path) for path in sorted(folder.glob("*.json"))}
+    models = {name: data["model"] for name, data in definitions.items()}
+    return {name: _defaults(data, models=models, name=name) for name, data in definitions.items()}
 
 
-def _definition(path: Path) -> ModelDefaults:
+def _definition(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        model = data.get("model", {})
-        loras, multipliers = model.get("loras", []), model.get("loras_multipliers", [])
-        return ModelDefaults(
-            settings={key: value for key, value in data.items() if key != "model"},
-            loras=tuple(str(lora) for lora in loras),
-            multipliers=tuple(str(text) for text in multipliers),
-            experts=2 if "URLs2" in model else 1,
-        )
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SpecError("--model-defaults", f"{path.name} is not a model definition: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("model", {}), dict):
+        raise SpecError("--model-defaults", f"{path.name} is not a model definition: it holds no model")
+    return {"model": {}, **data}
+
+
+def _defaults(data: Mapping[str, Any], *, models: Mapping[str, Mapping[str, Any]], name: str) -> ModelDefaults:
+    loras, multipliers, weights = (_followed(models, name, key) for key in ("loras", "loras_multipliers", "URLs"))
+    two = _followed(models, name, "URLs2") is not None
+    return ModelDefaults(
+        settings={key: value for key, value in data.items() if key != "model"},
+        loras=tuple(str(lora) for lora in loras or ()),
+        multipliers=tuple(str(text) for text in multipliers or ()),
+        experts=TWO_EXPERTS if two else None if weights is None else 1,
+    )
+
+
+def _followed(models: Mapping[str, Mapping[str, Any]], name: str, key: str) -> list[Any] | None:
+    """A list of a definition; a text in its place names the model whose list it is, as in WanGP's files."""
+    seen: set[str] = set()
+    while name in models and name not in seen:
+        seen.add(name)
+        value = models[name].get(key)
+        if not isinstance(value, str):
+            return value if isinstance(value, list) else None
+        name = value
+    return None
