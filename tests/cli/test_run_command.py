@@ -31,7 +31,7 @@ def test_pictures_and_flags_make_a_video(wayframe: Terminal) -> None:
     assert printed.code == 0
     assert index(wayframe.folder / "out.mp4").frames == 5
     assert printed.out.splitlines()[0] == "out.mp4"
-    assert "5 frames 64x48 at 16 fps, 5 copied and 0 encoded by the stitch, 0 of 1 segments found" in printed.out
+    assert "5 frames 64x48 at 16 fps; 0 of 1 segments were rendered before\n" in printed.out
     assert "next: wayframe show 20" in printed.out
 
 
@@ -217,7 +217,7 @@ def test_demo_makes_the_trip_that_the_package_brings(wayframe: Terminal) -> None
     printed = wayframe("demo", "--out", "demo.mp4")
     assert printed.code == 0, printed.err
     assert index(wayframe.folder / "demo.mp4").frames == 97
-    assert "97 frames 768x576 at 16 fps, 97 copied and 0 encoded by the stitch" in printed.out
+    assert "97 frames 768x576 at 16 fps; 0 of 2 segments were rendered before\n" in printed.out
     assert "warning" not in printed.out
     assert "critical" not in printed.out
     assert "--force" in wayframe.fails("demo", "--out", "demo.mp4")

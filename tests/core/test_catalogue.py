@@ -35,6 +35,7 @@ def test_the_shipped_models_are_those_of_wan():
     assert two == {"wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-vace-a14b"}
     assert set(CATALOGUE.models) - two == {
         *("wan2.1-t2v-14b", "wan2.1-i2v-14b", "wan2.1-flf2v-14b", "wan2.1-vace-14b"),
+        *("wan2.2-ti2v-5b", "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"),
     }
     assert set(CATALOGUE.presets) == {"lightning_baseline_2_2_2", "lightning_3_3", "plain"}
 
@@ -43,8 +44,10 @@ def test_boundaries_of_the_two_expert_models_are_those_that_wan_was_trained_with
     assert (CATALOGUE.model(T2V).boundary, CATALOGUE.model("wan2.2-i2v-a14b").boundary) == (0.875, 0.9)
 
 
-def test_every_model_makes_lengths_of_4n_plus_1_and_sides_of_16():
-    assert {(model.frame_step, model.size_step) for model in CATALOGUE.models.values()} == {(4, 16)}
+def test_every_model_makes_lengths_of_4n_plus_1_and_sides_of_16_but_the_5b_with_its_deeper_vae_of_32():
+    assert {model.frame_step for model in CATALOGUE.models.values()} == {4}
+    assert {name for name, model in CATALOGUE.models.items() if model.size_step != 16} == {"wan2.2-ti2v-5b"}
+    assert CATALOGUE.model("wan2.2-ti2v-5b").size_step == 32
 
 
 def test_every_preset_names_models_that_are_there_and_has_a_weight_for_each_of_its_phases():

@@ -31,7 +31,8 @@ PAYLOAD = {
         current_run_base_output_dir segment_image_download_dir generation_source dimension_source""",
 }
 OURS = {
-    WORKFLOW: "model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity keyframes",
+    WORKFLOW: """model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity
+        keyframes""",
     PICTURE: """image prompt negative_prompt seed at resolution segment_frames overlap guidance flow_shift fit matte
         curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest""",
     COSMETIC: "fps profile",

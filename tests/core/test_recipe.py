@@ -57,8 +57,18 @@ def test_steps_without_a_model_are_one_phase():
 
 
 def test_a_model_brings_steps_guidance_shift_solver_and_boundary():
+    found = recipe(model=I2V)
+    assert [(p.steps, p.guidance, p.expert) for p in found.phases] == [(40, 3.5, BY_BOUNDARY)]
+    assert (found.flow_shift, found.solver, found.boundary) == (5, "unipc", 0.9)
+
+
+def test_each_expert_of_a_model_has_its_own_guidance_and_the_boundary_parts_the_steps():
     found = recipe(model=T2V)
-    assert [(p.steps, p.guidance, p.expert) for p in found.phases] == [(40, 4, BY_BOUNDARY)]
+    assert [(p.steps, p.guidance, p.expert) for p in found.phases] == [(26, 4, "high"), (14, 3, "low")]
+    assert [(p.steps, p.expert) for p in recipe(model=T2V, steps=6).phases] == [(4, "high"), (2, "low")]
+    assert [(p.steps, p.expert) for p in recipe(model=T2V, steps=6, flow_shift=1).phases] == [(1, "high"), (5, "low")]
+    assert [(p.steps, p.expert) for p in recipe(model=T2V, steps=1).phases] == [(1, "high")]
+    assert [(p.guidance, p.expert) for p in recipe(model=T2V, guidance=2).phases] == [(2, BY_BOUNDARY)]
     assert (found.flow_shift, found.solver, found.boundary) == (12, "unipc", 0.875)
 
 

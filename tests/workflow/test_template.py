@@ -18,7 +18,8 @@ def test_a_folder_becomes_a_timeline_in_natural_order(tmp_path: Path) -> None:
         path.rename(path.with_name(f"{name}.png"))
     (tmp_path / "pictures" / "notes.txt").write_text("no picture")
     (tmp_path / "pictures" / ".hidden.png").write_text("no picture")
-    spec = parse_spec(yaml.safe_load(spec_template([tmp_path / "pictures"], beside=tmp_path / "trip.yaml")))
+    text = spec_template([tmp_path / "pictures"], beside=tmp_path / "trip.yaml")
+    spec = parse_spec(yaml.safe_load(text))
     assert [keyframe.image for keyframe in spec.keyframes] == [
         "pictures/9.png",
         "pictures/10.png",
@@ -26,7 +27,8 @@ def test_a_folder_becomes_a_timeline_in_natural_order(tmp_path: Path) -> None:
     ]
     assert [keyframe.at for keyframe in spec.keyframes] == [0, 48, 96]
     assert spec.mode == "timeline"
-    assert spec.resolution == "64x48"
+    assert spec.resolution is None
+    assert "# resolution: 64x48 " in text
 
 
 def test_paths_are_relative_to_the_spec(tmp_path: Path) -> None:

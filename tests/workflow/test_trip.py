@@ -15,5 +15,5 @@ def test_a_prompt_that_redaction_would_change_is_refused(name: str, tmp_path: Pa
     ground = Ground.at(tmp_path, count=2)
     words = {name: 'he says the password: "open sesame"'}
     with pytest.raises(SpecError, match=rf"segments\[0\]\.{name}: looks as if it held a secret") as refused:
-        ground.trip({**through(2), **words})
+        ground.trip({**through(0, 1), **words})
     assert "sesame" not in str(refused.value)

@@ -51,10 +51,12 @@ def plan(
         _print_json({**planned, "origins": trip.resolved["origins"]} if origins and trip.resolved else planned)
         return
     from wayframe.cli import views
+    from wayframe.engines.registry import names
 
     views.print_plan(trip.plan)
     if origins and trip.resolved:
         views.print_origins(trip.resolved["origins"], trip.resolved["values"])
+    views.print_engine_note(trip.plan, here=names())
 
 
 @spec_flags
@@ -78,8 +80,10 @@ def lint(
         _print_json(findings_json(found))
     else:
         from wayframe.cli import views
+        from wayframe.engines.registry import names
 
         views.print_findings(found)
+        views.print_engine_note(trip.plan, here=names())
         typer.echo(f"{len(found)} finding{'' if len(found) == 1 else 's'}")
     if strict and any(item.severity is not Severity.INFO for item in found):
         raise typer.Exit(1)

@@ -27,6 +27,8 @@ def new(
     from wayframe.files import write_atomic
     from wayframe.workflow.template import spec_template
 
+    if out.suffix.lower() not in (".yaml", ".yml"):
+        raise typer.BadParameter(f"{out}: the spec is written as YAML; let its name end in .yaml", param_hint="--out")
     if out.exists() and not force:
         raise typer.BadParameter(f"{out} exists; use another name, or --force", param_hint="--out")
     write_atomic(out, spec_template(pictures, beside=out))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wayframe.core.documents import parse_findings
 from wayframe.core.findings import RANK, Finding, Severity
 from wayframe.core.plan import Plan, SegmentPlan
 
@@ -21,13 +24,14 @@ if TYPE_CHECKING:
 STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 SHORT_KEY = 12
 PROMPT_SHOWN = 48
-ALIKE_SHOWN, RUN_ID = 3, 17
+ALIKE_SHOWN, RUN_ID, WIDE = 3, 17, 240
 STATUS_STYLES = {"completed": "green", "failed": "red", "running": "cyan"}
 
 
 def out() -> Console:
-    """The console for results."""
-    return Console(highlight=False)
+    """The console for results; into a pipe or a file nothing is cut to the width of a terminal."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if narrow else WIDE)
 
 
 def print_plan(plan: Plan) -> None:
@@ -145,23 +149,33 @@ def print_result(result: RunResult) -> None:
     record = result.record
     outcome, planned = record["outcome"], record["planned"]
     reused = sum(segment["reused"] for segment in record["applied"]["segments"])
-    spent = outcome["seconds"]
+    spent, stitch = outcome["seconds"], outcome["stitch"]
+    facts = [
+        f"{outcome['frames']} frames {planned['resolution']} at {planned['fps']} fps; "
+        f"{reused} of {len(planned['segments'])} segments were rendered before",
+        f"rendered in {spent['render']:.1f} s, joined in {spent['stitch']:.1f} s: "
+        f"{stitch['copied']} frames copied, {stitch['encoded']} encoded again",
+    ]
     console.print(Text(f"{result.video}", style="bold"), soft_wrap=True)
-    console.print(
-        f"{outcome['frames']} frames {planned['resolution']} at {planned['fps']} fps, "
-        f"{outcome['stitch']['copied']} copied and {outcome['stitch']['encoded']} encoded by the stitch, "
-        f"{reused} of {len(planned['segments'])} segments found, {spent['render']:.1f} s + {spent['stitch']:.1f} s",
-        soft_wrap=True,
-    )
+    for line in facts:
+        console.print(line, soft_wrap=True)
     console.print(Text(f"contact sheet {result.folder.sheet}", style="dim"), soft_wrap=True)
     console.print(Text(f"record        {result.folder.path / 'run.json'}", style="dim"), soft_wrap=True)
-    grave = [item for item in record["findings"] if item["severity"] != Severity.INFO]
-    for item in grave:
-        console.print(
-            Text(f"{item['severity']}: {item['message']} ({item['code']})", style=STYLES[Severity(item["severity"])]),
-            soft_wrap=True,
-        )
+    found = parse_findings(record["findings"])
+    print_findings(item for item in found if item.severity is not Severity.INFO or item.code in TOLD_AFTER_A_RUN)
     console.print(f"next: wayframe show {result.folder.run_id}")
+
+
+TOLD_AFTER_A_RUN = ("engine-does-not-denoise",)
+
+
+def print_engine_note(plan: Plan, *, here: Sequence[str]) -> None:
+    """Say it when the plan's engine is not installed: the plan stands, a run would not start."""
+    if plan.engine not in here:
+        sys.stderr.write(
+            f"note: engine {plan.engine} is not installed here, this plan can be looked at but not run; "
+            f"here are {', '.join(here)} (--engine preview)\n"
+        )
 
 
 def print_runs(rows: Sequence[RunRow]) -> None:

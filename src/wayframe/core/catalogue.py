@@ -21,7 +21,10 @@ class _Entry(BaseModel):
 
 
 class Model(_Entry):
-    """Weights and what they can do. Lengths must be a multiple of `frame_step` plus one, sides of `size_step`."""
+    """Weights and what they can do. Lengths must be a multiple of `frame_step` plus one, sides of `size_step`.
+
+    `guidance_low` is the guidance of the low expert where it is not that of the high one.
+    """
 
     name: str
     title: str
@@ -34,6 +37,7 @@ class Model(_Entry):
     fps: int = Field(16, ge=1)
     steps: int = Field(ge=1)
     guidance: float = Field(ge=0)
+    guidance_low: float | None = Field(None, ge=0)
     flow_shift: float = Field(gt=0)
     sample_solver: Solver = Solver.UNIPC
     negative_prompt: str = ""
@@ -44,6 +48,8 @@ class Model(_Entry):
     def _boundary_parts_two_experts(self) -> Self:
         if (self.experts == TWO_EXPERTS) != (self.boundary is not None):
             raise ValueError("boundary: a model with two experts has one, a model with one has none")
+        if self.guidance_low is not None and self.experts != TWO_EXPERTS:
+            raise ValueError("guidance_low: only a model with two experts has one")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,11 @@ def findings_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
     """Findings as plain JSON data."""
     data: list[dict[str, Any]] = _finding_lists().dump_python(findings, mode="json")
     return data
+
+
+def parse_findings(data: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Findings of a record, read back."""
+    return _finding_lists().validate_python(data)
 
 
 def parse_plan(data: object) -> Plan:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from wayframe.core.catalogue import TWO_EXPERTS, Model, Preset, PresetLora
 from wayframe.core.loras import Multiplier, merge_phase_loras, parse_multiplier
-from wayframe.core.schedule import Solver
+from wayframe.core.schedule import SCALE, Solver, timesteps
 from wayframe.core.spec import Keyframe, LoraUse, PhaseConfig, PhaseLora, PhaseSpec, TravelSpec
 from wayframe.errors import SpecError
 
@@ -237,6 +237,8 @@ def _one_phase(layer: Layer) -> tuple[RecipePhase, ...]:
         layer.origins.note("phases", origin="default")
         return ()
     steps = said.steps or (model.steps if model else 1)
+    if model and model.guidance_low is not None and said.guidance is None:
+        return _phase_per_expert(layer, model, steps)
     guidance = said.guidance
     if guidance is None:
         guidance = model.guidance if model else 1.0
@@ -248,6 +250,19 @@ def _one_phase(layer: Layer) -> tuple[RecipePhase, ...]:
         expert="automatic",
     )
     return (RecipePhase(steps=steps, guidance=guidance, expert=_switched(layer, count=1, switch=None)[0]),)
+
+
+def _phase_per_expert(layer: Layer, model: Model, steps: int) -> tuple[RecipePhase, ...]:
+    """One phase for each expert, each with its own guidance, parted where the timesteps cross the model's boundary."""
+    times = timesteps(_solver(layer), steps=steps, shift=_flow_shift(layer))
+    high = sum(time >= (model.boundary or 0) * SCALE for time in times)
+    scales = {"high": model.guidance, "low": model.guidance if model.guidance_low is None else model.guidance_low}
+    counts = {"high": high, "low": steps - high}
+    experts = [expert for expert in ("high", "low") if counts[expert]]
+    for index, _ in enumerate(experts):
+        origin = layer.of_model("default")
+        _note_phase(layer, index, steps="spec" if layer.said.steps else origin, guidance=origin, expert="automatic")
+    return tuple(RecipePhase(steps=counts[name], guidance=scales[name], expert=name) for name in experts)
 
 
 def _picked(layer: Layer, name: str, choices: Sequence[tuple[_T | None, str]]) -> _T:

@@ -10,12 +10,12 @@ from pathlib import Path
 import yaml
 
 from wayframe.core.frames import fitted_size
-from wayframe.core.resolve import DEFAULT_AREA
+from wayframe.core.resolve import DEFAULT_AREA, EVEN
 from wayframe.errors import SpecError
 from wayframe.media.images import image_facts
 from wayframe.workflow.trip import IMAGE_SUFFIXES
 
-SIZE_STEP, SEGMENT = 16, 48
+SEGMENT = 48
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -26,8 +26,8 @@ def spec_template(pictures: Sequence[Path], *, beside: Path) -> str:
     """
     found = _pictures(pictures)
     base = beside.absolute().parent
-    facts = [image_facts(path) for path in found]
-    width, height = fitted_size((facts[0].width, facts[0].height), area=DEFAULT_AREA, step=SIZE_STEP)
+    first, *_ = [image_facts(path) for path in found]
+    width, height = fitted_size((first.width, first.height), area=DEFAULT_AREA, step=EVEN)
     lines = [_keyframe(path, base=base, index=index, last=len(found) - 1) for index, path in enumerate(found)]
     lone = len(found) == 1
     return _TEMPLATE.format(
@@ -65,7 +65,7 @@ mode: {mode}                    # batch: leave `at` out and give segment_frames
 keyframes:                        # `at` is an output frame (48) or a time (3.2s); a prompt is for what follows it
 {keyframes}
 {lone}
-resolution: {resolution}
+# resolution: {resolution}           # taken from the first picture when it is not said
 fit: cover                        # contain: with bars; stretch: distorted
 fps: 16
 seed: 0
