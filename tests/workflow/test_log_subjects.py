@@ -153,9 +153,9 @@ def test_a_log_of_another_shape_is_survived(changes: Data) -> None:
 
 
 @settings(max_examples=15)
-@given(seed=st.integers(0, 10_000))
+@given(seed=st.integers(0, 10_000), workers=st.sampled_from([1, 2]))
 def test_every_run_of_a_generated_log_is_the_same_as_itself(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
+    tmp_path_factory: pytest.TempPathFactory, seed: int, workers: int
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "debug_1.log"
     log = Generator(seed, Settings(runs=2, workers=workers)).log()
