@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ from threading import Barrier
 
 import pytest
 
+from wayframe.errors import StoreError
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home, open_home
 
@@ -95,6 +98,25 @@ def test_a_damaged_artifact_is_not_found_and_can_be_published_again(
     assert making(home) == []
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ESTALE])
+@pytest.mark.parametrize("reader", ["read_text", "open"], ids=["sidecar", "video"])
+def test_an_artifact_that_cannot_be_read_now_is_an_error_and_stays(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, number: int, reader: str
+) -> None:
+    artifact = publish(store)
+
+    def fails(path: Path, *_arguments: object, **_named: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, reader, fails)
+        with pytest.raises(StoreError, match=rf"artifact {KEY[:12]} cannot be read: {os.strerror(number)}: .*{KEY}"):
+            store.find(KEY)
+    found = store.find(KEY)
+    assert found is not None
+    assert found.video == artifact.video
+
+
 def test_facts_go_to_disk_without_secrets(store: ArtifactStore) -> None:
     artifact = publish(store, url="https://example.com/a?token=abcd1234efgh", api_key="abcd1234")
     text = (artifact.video.parent / "artifact.json").read_text()
@@ -125,6 +147,7 @@ def test_a_sweep_leaves_a_living_maker_alone(store: ArtifactStore, home: Home) -
 
 MAKER = """
 import os, pathlib, sys
+from wayframe.errors import StoreError
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.home import open_home
 with ArtifactStore(open_home(pathlib.Path(sys.argv[1]))).staging() as folder:

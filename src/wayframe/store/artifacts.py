@@ -36,17 +36,22 @@ class ArtifactStore:
         self._root = home.artifacts
 
     def find(self, key: str) -> Artifact | None:
-        """The artifact of a key, or None. One whose bytes are not those that were published is moved away."""
+        """The artifact of a key, or None. One whose bytes are not those that were published is moved away.
+
+        Raises `StoreError` when it cannot be read here and now (rights, a failing disk, too many open files): that says
+        nothing about what it holds, so it stays.
+        """
         folder = self._folder(key)
-        if not folder.is_dir():
-            return None
         try:
-            facts = json.loads((folder / SIDECAR).read_text())
-            intact = sha256_file(folder / VIDEO) == facts["sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
-            intact = False
-            facts = {}
-        if not intact:
+            if not folder.is_dir():
+                return None
+            facts = _intact(folder)
+        except OSError as error:
+            where = error.filename or folder
+            raise StoreError(
+                f"artifact {key[:12]} cannot be read: {error.strerror}: {where}; it was left alone"
+            ) from error
+        if facts is None:
             self._discard(folder)
             return None
         return Artifact(key=key, video=folder / VIDEO, facts=facts)
@@ -108,6 +113,15 @@ class ArtifactStore:
         with suppress(FileNotFoundError):
             folder.rename(grave)
         shutil.rmtree(grave, ignore_errors=True)
+
+
+def _intact(folder: Path) -> dict[str, Any] | None:
+    """The facts of an artifact whose files are all there and are those that were published, else None."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        return facts if sha256_file(folder / VIDEO) == facts["sha256"] else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _in_use(folder: Path) -> bool:
