@@ -175,11 +175,17 @@ def test_a_page_of_runs_holds_no_path_of_the_machine(wayframe: Terminal, pair: P
         assert str(wayframe.home.parent) not in (wayframe.folder / name).read_text(encoding="utf-8")
 
 
-def test_secrets_of_a_spec_do_not_come_out(wayframe: Terminal) -> None:
+def test_secrets_of_a_plan_do_not_come_out(wayframe: Terminal) -> None:
     planted = f"sk-{'0123456789' * 2}"
-    a, b = spec(wayframe, "a.json", prompt=f"a lake {planted}"), spec(wayframe, "b.json", prompt="a sea")
+    plan = wayframe("plan", spec(wayframe, "a.json", prompt="a lake"), "--json").json()
+    plan["segments"][0]["prompt"] = f"a lake {planted}"
+    for segment in plan["segments"]:
+        del segment["key"]
+    (wayframe.folder / "plan.json").write_text(json.dumps(plan))
     for form in ("text", "md", "html", "json"):
-        assert planted not in wayframe("compare", a, b, "--format", form).out
+        printed = wayframe("compare", wayframe.folder / "a.json", "plan.json", "--format", form)
+        assert "prompt" in printed.out
+        assert planted not in printed.out
 
 
 def log_file(wayframe: Terminal, seed: int, *, runs: int, outcomes: tuple[str, ...], workers: int = 1) -> Log:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.subjects import subject
+from core.subjects import segment, subject
 from report.dossiers import clip, of, run, with_videos
 from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair
@@ -176,6 +176,23 @@ def test_subjects_without_common_ground_are_not_compared() -> None:
     text = page(of(run("a"), subject("b", requested={"seed": 1})))
     assert "**not comparable**" in text
     assert "Runs to try next" not in text
+
+
+def test_a_setting_that_no_rule_knows_changes_the_picture_and_not_the_workflow() -> None:
+    sides = [
+        subject(name, segments=[segment(requested={"brand_new": value, "is_last_segment": value == 1})])
+        for name, value in (("a", 1), ("b", 2))
+    ]
+    text = page(of(*sides))
+    assert "### Changes the picture (1)" in text
+    assert "Changes the workflow" not in text
+    assert "is_last_segment" not in part(text, "Differences by severity")
+
+
+def test_findings_of_a_pair_call_the_runs_by_their_letters() -> None:
+    text = part(page(of(run("first.json"), run("second.json", high=(0, 0, 0)))), "Findings")
+    assert "A and B run the same expert at the same guidance at every step" in text
+    assert "first.json" not in text
 
 
 @pytest.mark.parametrize(

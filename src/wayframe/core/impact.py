@@ -27,6 +27,7 @@ NOISE_NAME = re.compile(
     | .*_api_key
     | _?consolidated_.* | depends_on | video_guide | video_mask | client_settings | settings_version
     | queue.* | callback.* | poll_.* | skip_cleanup_enabled | task | task_type | tool_type
+    | segment_index | is_first_segment | is_last_segment
     )$"""
 )
 NOT_NOISE = re.compile(
@@ -101,6 +102,8 @@ def impact_of(path: str) -> tuple[Impact, int]:
     What is inside noise is noise too, and so is the way to a LoRA that is the same.
     """
     names = names_of(path)
+    if names[0] == "segments" and len(names) > 1:  # whose it is says nothing about what it is
+        names = names[1:]
     if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
         return Impact.NOISE, 0
     for name in reversed(names):

@@ -87,7 +87,8 @@ def owned_findings(dossier: Dossier) -> Iterator[Owned]:
     for at, comparison in enumerate(dossier.comparisons, start=1):
         yield from (Owned(run=letter(at), name=comparison.b.name, finding=item) for item in comparison.findings_of_b)
         both = f"{letter(0)} against {letter(at)}"
-        yield from (Owned(run=both, name="", finding=item) for item in comparison.findings_of_both)
+        names = f"{comparison.a.name} and {comparison.b.name}"
+        yield from (Owned(run=both, name=names, finding=item) for item in comparison.findings_of_both)
     yield from (Owned(run="the log", name="", finding=item) for item in dossier.findings)
 
 
@@ -100,7 +101,7 @@ def told_findings(dossier: Dossier) -> tuple[Told, ...]:
         firsts.setdefault(item.code, item)
         segment = PLACE.search(item.where)
         index = int(segment.group(1)) if segment else None
-        text = _bare(item.message, name=owned.name, segment=index)
+        text = _bare(item.message, owned, segment=index)
         statement = rules.setdefault(item.code, {}).setdefault(text, Statement(text=text))
         places = statement.places.setdefault(owned.run, [])
         if index is not None and index not in places:
@@ -110,12 +111,12 @@ def told_findings(dossier: Dossier) -> tuple[Told, ...]:
     return tuple(sorted(told, key=lambda item: -RANK[item.severity]))
 
 
-def _bare(message: str, *, name: str, segment: int | None) -> str:
+def _bare(message: str, owned: Owned, *, segment: int | None) -> str:
     """The message without whose and where it is, which the report says once for all places."""
-    for prefix in (f"{name}, segment {segment}: ", f"segment {segment}: ", f"{name}: "):
+    for prefix in (f"{owned.name}, segment {segment}: ", f"segment {segment}: ", f"{owned.name}: "):
         if message.startswith(prefix):
             return message.removeprefix(prefix)
-    return message
+    return message.replace(owned.name, owned.run.replace(" against ", " and "), 1) if owned.name else message
 
 
 def _told(first: Finding, statements: tuple[Statement, ...]) -> Told:

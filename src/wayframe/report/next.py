@@ -305,6 +305,9 @@ def _again(subject: Subject, *, at: int) -> list[str]:
         return [f"# {letter(at)}", shlex.join(["wayframe", "run", "--plan", subject.source])]
     if subject.kind == "video":
         return [f"# {letter(at)}", shlex.join(["wayframe", "run", "--from", subject.source])]
+    if subject.kind == "log" and "#" in subject.source:
+        file, _, run = subject.source.partition("#")
+        return [f"# {letter(at)}, as the log tells it", shlex.join(["wayframe", "logs", "show", file, run])]
     if subject.kind == "run" and subject.run_id:
         plan = f"plan-{letter(at).lower()}.json"
         return [

@@ -128,7 +128,7 @@ def _telling(cause: Cause) -> list[Difference]:
 def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -> Text:
     where = f" in {segments_text(segments)}" if segments else ""
     name = path_text(item).removeprefix("loras[").removesuffix("]")
-    if item.note and "prompt" in name:
+    if item.note and ("prompt" in name or name == "keyframes"):
         return words(code(name), f": {item.note}{where}")
     left, right = _short(item.a), _short(item.b)
     return words(code(name), f": {names[0]} ", left, f", {names[1]} ", right, where)
