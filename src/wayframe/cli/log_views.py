@@ -40,13 +40,13 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
         table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths.get(name), ratio=name not in widths)
     for run in runs:
         table.add_row(
-            run.run_id or run.orchestrator_task_id or "?",
+            Text(run.run_id or run.orchestrator_task_id or "?"),
             Text(run.status.value, style=STATUS_STYLES.get(run.status.value, "yellow")),
             str(len(run.segments)),
-            _phases(run),
+            Text(_phases(run)),
             str(run.planned.get("expected_frames") or ""),
             run.finished or "",
-            str(run.requested.get("model_name") or ""),
+            Text(str(run.requested.get("model_name") or "")),
         )
     out().print(table)
 
@@ -66,7 +66,7 @@ def print_logged(logged: Mapping[str, Any]) -> None:
     subject = logged_subject(logged, source="", defaults={})
     style = STATUS_STYLES.get(logged["status"], "yellow")
     times = f"{logged['started'] or '?'} to {logged['finished'] or '?'}"
-    console.print(f"run [bold]{subject.name}[/] [{style}]{logged['status']}[/], {times}", soft_wrap=True)
+    console.print(f"run [bold]{escape(subject.name)}[/] [{style}]{logged['status']}[/], {times}", soft_wrap=True)
     console.print(_settings(logged))
     for position, segment in enumerate(logged["segments"]):
         _print_segment(segment, subject.segments[position].steps)
@@ -112,7 +112,7 @@ def steps_table(steps: StepTable) -> Table:
     """The steps of a segment."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     names = list(steps.rows[0].loras) if steps.rows else []
-    for column in ("step", "timestep", "phase", "expert", "guidance", *names):
+    for column in ("step", "timestep", "phase", "expert", "guidance", *map(escape, names)):
         table.add_column(column, justify="right")
     for index, row in enumerate(steps.rows):
         weights = [f"{row.loras[name]:g}" for name in names]

@@ -81,7 +81,7 @@ def _steps(group: Sequence[SegmentPlan]) -> Table:
     table = Table(
         box=None, pad_edge=False, header_style="dim", title=f"\n{name}", title_justify="left", title_style="bold"
     )
-    for column in ("step", "timestep", "phase", "expert", "guidance", *first.steps[0].loras, "forwards"):
+    for column in ("step", "timestep", "phase", "expert", "guidance", *map(escape, first.steps[0].loras), "forwards"):
         table.add_column(column, justify="right")
     for step in first.steps:
         table.add_row(
@@ -192,7 +192,7 @@ def print_runs(rows: Sequence[RunRow]) -> None:
             str(row.frames or ""),
             str(row.num_phases or ""),
             f"{row.engine} (log)" if row.imported else row.engine,
-            row.model or "",
+            escape(row.model or ""),
             escape(_short(row.prompt or "")),
         )
     out().print(table)
