@@ -19,7 +19,15 @@ OF_THE_RUN: tuple[tuple[Level, tuple[str, ...]], ...] = (
         (
             *("generation_mode", "advanced_mode", "enhance_prompt", "mode", "engine", "model", "model_name", "preset"),
             *("resolution", "parsed_resolution_wh", "steps", "seed", "seed_base", "amount_of_motion", "chaining"),
-            *("segment_frames", "overlap", "segment_frames_expanded", "frame_overlap_expanded", "phases", "loras"),
+            *(
+                "at",
+                "segment_frames",
+                "overlap",
+                "segment_frames_expanded",
+                "frame_overlap_expanded",
+                "phases",
+                "loras",
+            ),
         ),
     ),
     (

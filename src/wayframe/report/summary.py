@@ -71,7 +71,7 @@ def cause_table(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[B
         return
     rows = []
     for rank, cause in enumerate(comparison.causes, start=1):
-        effect = faint("on paper") if cause.paper else strong(str(cause.effect))
+        effect = strong(str(cause.effect)) if cause.effect and not cause.paper else faint(_weightless(cause))
         detail = cause_detail(cause, comparison, names=names)
         cells = words(str(rank)), words(strong(cause.topic.value)), words(effect), detail
         rows.append(Row(cells=cells, tone=Tone.SAME if cause.paper or not cause.effect else Tone.DIFFERS))
@@ -79,11 +79,18 @@ def cause_table(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[B
     yield Table(head=head, rows=tuple(rows), caption="how much each would move the picture, by written rules")
 
 
+def _weightless(cause: Cause) -> str:
+    """What is said in the place of an effect."""
+    if cause.paper:
+        return "on paper"
+    return "a result" if cause.topic is Topic.RESULT else "none"
+
+
 def cause_lines(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[Block]:
     """The same as a numbered list, for a narrow page."""
     items = []
     for cause in comparison.causes:
-        effect = "on paper" if cause.paper else f"effect {cause.effect}"
+        effect = f"effect {cause.effect}" if cause.effect and not cause.paper else _weightless(cause)
         items.append(words(strong(cause.topic.value), f" ({effect}): ", cause_detail(cause, comparison, names=names)))
     if items:
         yield Bullets(items=tuple(items), numbered=True)

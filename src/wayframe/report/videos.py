@@ -49,7 +49,7 @@ def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
         first, second = data["parts_at"]
         text += f", and show something else from frame {first} ({second}) on"
     psnr, ssim = data["psnr"], data["ssim"]
-    measures = f"PSNR {_db(psnr['median'])} in the middle, {_db(psnr['least'])} at worst; SSIM {ssim['median']:.3f}"
+    measures = f"PSNR {_db(psnr['median'])} at the median, {_db(psnr['least'])} at worst; SSIM {ssim['median']:.3f}"
     yield Paragraph(text=words(f"{text}. {measures} and {ssim['least']:.3f}."), tone=Tone.DIFFERS)
 
 
@@ -75,7 +75,7 @@ def _noise(noise: NoiseFloor | None, pair: VideoPair) -> Iterator[Block]:
         text = f"Noise floor: {noise.run} rendered again gives the same packets, so that no difference is noise."
         yield Paragraph(text=words(text), tone=Tone.INFO)
         return
-    least = f"{_db(noise.median_psnr)} in the middle, {_db(noise.least_psnr)} at worst"
+    least = f"{_db(noise.median_psnr)} at the median, {_db(noise.least_psnr)} at worst"
     text = f"Noise floor: {noise.run} rendered again differs from itself by PSNR {least}."
     if pair.measured is not None:
         text += f" {_judged(pair.measured['psnr'], noise)}"
