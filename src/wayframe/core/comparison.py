@@ -11,6 +11,7 @@ from wayframe.core.derived import TableComparison, compare_tables, derived_diffe
 from wayframe.core.diff import Difference, Filters, Pairing, differences, match_segments
 from wayframe.core.findings import RANK, Finding
 from wayframe.core.impact import IMPACT_RANK, Impact, names_of
+from wayframe.core.languages import in_one_language, speak_alike, tell_the_engine, told_differences
 from wayframe.core.lora_names import under_common_names
 from wayframe.core.run_rules import pair_findings, subject_findings
 from wayframe.core.subject import Basis, Level, Subject
@@ -112,6 +113,7 @@ class Comparison:
 
 NO_FILTERS = Filters()
 NOTHING = "nothing differs but ids, times and paths"
+NOTHING_TOLD = "what the engine was told is the same, in the words that a plan and a log share"
 
 
 def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Comparison:
@@ -120,7 +122,8 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     one, other, *names = under_common_names(a, b)
     tables = compare_tables(one, other, pairs)
     found = [
-        *differences(one, other, pairs=pairs, names=(names[0], names[1])),
+        *differences(*in_one_language(one, other), pairs=pairs, names=(names[0], names[1])),
+        *(() if speak_alike(a, b) else told_differences(a, b, pairs=pairs)),
         *derived_differences(one, other, pairs=pairs, tables=tables),
     ]
     found.sort(key=lambda item: (-IMPACT_RANK[item.impact], -item.effect, item.path))
@@ -240,7 +243,7 @@ def _verdict(
     a: Subject, b: Subject, *, kept: Sequence[Difference], causes: Sequence[Cause], tables: Sequence[TableComparison]
 ) -> tuple[Verdict, str]:
     shared = (set(a.values) & set(b.values)) - {Level.OUTCOME, Level.ENVIRONMENT}
-    if not shared or not a.segments or not b.segments:
+    if not shared or not a.segments or not b.segments or not tell_the_engine(a, b):
         return Verdict.NOT_COMPARABLE, _no_common_ground(a, b)
     real = [cause for cause in causes if not cause.paper and cause.topic is not Topic.RESULT]
     recipe = [cause for cause in real if cause.topic in RECIPE]
@@ -253,13 +256,15 @@ def _verdict(
         return Verdict.SAME_RECIPE, "recipe and inputs are equal, yet the videos differ: look at the environment"
     if causes:
         return Verdict.SAME_RECIPE, "what differs does not reach a single step"
-    return Verdict.IDENTICAL, NOTHING
+    return Verdict.IDENTICAL, NOTHING if speak_alike(a, b) else NOTHING_TOLD
 
 
 def _no_common_ground(a: Subject, b: Subject) -> str:
     for subject in (a, b):
         if not subject.segments:
             return f"nothing is known of the segments of {subject.name}"
+    if not tell_the_engine(a, b):
+        return "one is known from a log, which does not tell what the engine was sent"
     return f"{a.name} and {b.name} have no level in common"
 
 
