@@ -108,7 +108,10 @@ def test_the_home_flag_wins_over_the_variable(wayframe: Terminal, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("run", "trip.json", "--out", "taken.mp4"), "error: --out taken.mp4 exists; use another name, or --force"),
+        (
+            ("run", "trip.json", "--out", "taken.mp4"),
+            "error: --out taken.mp4 exists and is not a video of this plan; use another name, or --force to replace it",
+        ),
         (("run", "trip.json", "--engine", "preveiw"), "there is no engine 'preveiw'; here are null, preview"),
         (
             ("run", "trip.json", "--model", "wan2.2-vace-a14"),
@@ -220,4 +223,6 @@ def test_demo_makes_the_trip_that_the_package_brings(wayframe: Terminal) -> None
     assert "97 frames 768x576 at 16 fps; 0 of 2 segments were rendered before\n" in printed.out
     assert "warning" not in printed.out
     assert "critical" not in printed.out
+    assert wayframe("demo", "--out", "demo.mp4").code == 0
+    (wayframe.folder / "demo.mp4").write_bytes(b"of somebody else")
     assert "--force" in wayframe.fails("demo", "--out", "demo.mp4")

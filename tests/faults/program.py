@@ -65,8 +65,8 @@ class Trip:
     def events(self, name: str) -> list[dict[str, Any]]:
         """Whole lines of the event logs of all runs that tell of an event."""
         found = []
-        for run in self.runs():
-            text = (run / "events.jsonl").read_text()
+        for log in sorted((self.home / "runs").glob("*/events.jsonl")):
+            text = log.read_text()
             found += [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [event for event in found if event["event"] == name]
 

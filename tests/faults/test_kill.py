@@ -152,6 +152,32 @@ def test_a_second_ctrl_c_stops_work_that_does_not_listen(trip: Trip) -> None:
     assert trip.record(trip.runs()[0])["status"] == "cancelled"
 
 
+DYING = """
+import os, signal, sys
+from wayframe.cli.app import main
+from wayframe.workflow import run
+
+def die(*_arguments, **_named):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+run.RunFinished = die
+sys.argv = ["wayframe", "run", "trip.json", "--out", sys.argv[1]]
+main()
+"""
+
+
+def test_a_kill_between_the_copy_and_the_end_is_mended_by_the_same_command(trip: Trip, untouched: str) -> None:
+    environment = {**os.environ, "WAYFRAME_HOME": str(trip.home)}
+    words = [str(trip.out)]
+    died = subprocess.run([sys.executable, "-c", DYING, *words], cwd=trip.spec.parent, env=environment, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert trip.out.exists()
+    command = [sys.executable, "-m", "wayframe", "run", "trip.json", "--out", *words]
+    subprocess.run(command, cwd=trip.spec.parent, env=environment, check=True)
+    assert len(trip.runs()) == 1
+    trip.check_whole(digest=untouched, segments=SEGMENTS)
+
+
 def test_two_commands_at_once_make_every_segment_and_both_videos(trip: Trip, untouched: str) -> None:
     with trip.process() as first, trip.process() as second:
         for program in (first, second):

@@ -14,7 +14,16 @@ import pytest
 
 from wayframe.errors import StoreError
 from wayframe.store.home import Home, open_home
-from wayframe.store.runs import RECORD_SCHEMA, RunFolder, claim_run, find_run, list_runs, readable_runs
+from wayframe.store.runs import (
+    RECORD_SCHEMA,
+    RunFolder,
+    claim_run,
+    find_run,
+    list_runs,
+    new_run,
+    readable_runs,
+    sweep_runs,
+)
 
 MOMENT = datetime(2025, 10, 7, 4, 45, 48, 3999, tzinfo=UTC)
 
@@ -205,3 +214,56 @@ def test_what_a_killed_process_left_half_written_goes(home: Home) -> None:
     assert (folder.path / "events.jsonl").read_text() == '{"event": "RunStarted"}\n'
     assert (folder.path / "debug.log").read_text() == ""
     assert json.loads((folder.path / "run.json").read_text())["status"] == "completed"
+
+
+def test_a_new_run_is_held_and_says_for_which_plan_it_is(home: Home) -> None:
+    with new_run(home, plan_digest="abc") as folder:
+        assert folder.is_held()
+        assert folder.plan_digest() == "abc"
+    assert not folder.is_held()
+    assert written(home).plan_digest() is None
+
+
+def test_whoever_holds_a_run_reads_one_marked_running_as_interrupted(home: Home) -> None:
+    folder = written(home, status="running")
+    with folder.hold():
+        assert folder.read()["status"] == "running"
+        assert folder.read_held()["status"] == "incomplete"
+    folder.write(record(folder, status="completed"))
+    assert folder.read_held()["status"] == "completed"
+
+
+CLAIMED = """
+import pathlib, sys
+from wayframe.store.home import open_home
+from wayframe.store.runs import new_run
+with new_run(open_home(pathlib.Path(sys.argv[1])), plan_digest="abc") as folder:
+    print(folder.path, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_whose_process_dies_before_its_first_record_leaves_nothing(home: Home) -> None:
+    command = [sys.executable, "-c", CLAIMED, str(home.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as claimer:
+        assert claimer.stdout is not None
+        path = Path(claimer.stdout.readline().strip())
+        (path / ".run.0123456789ab.part.json").write_text("{")
+        (path / "events.jsonl").write_text("")
+        assert sweep_runs(home) == 0
+        assert (path / ".run.0123456789ab.part.json").exists()
+        claimer.kill()
+    assert sweep_runs(home) == 1
+    assert list(home.runs.iterdir()) == []
+
+
+def test_a_sweep_takes_only_folders_of_runs_that_hold_nothing(home: Home) -> None:
+    empty, begun, imported, full = (claim_run(home, now=MOMENT) for _ in range(4))
+    with begun.hold():
+        (begun.path / "events.jsonl").write_text('{"event": "RunStarted"}\n')
+    (imported.path / ".run.0123456789ab.part.json").write_text("{")  # about to become a record
+    full.write(record(full))
+    (home.runs / "notes").mkdir()
+    assert sweep_runs(home) == 1
+    assert {path.name for path in home.runs.iterdir()} == {begun.run_id, imported.run_id, full.run_id, "notes"}
+    assert not empty.path.exists()

@@ -117,6 +117,8 @@ def test_progress_reaches_the_listener_only(desk: Desk) -> None:
 
 def test_the_record_is_replaced_at_the_start_at_the_end_and_once_a_second_between(desk: Desk) -> None:
     desk.journal.emit(started())
+    assert desk.on_disk()["tasks"][1]["state"] == "queued"
+    desk.clock.go(0.5)
     desk.journal.emit(desk.change(1, TaskState.RUNNING))
     assert desk.on_disk()["tasks"][1]["state"] == "queued"
     desk.clock.go(1)

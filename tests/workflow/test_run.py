@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -110,7 +111,7 @@ def test_the_debug_log_begins_with_a_full_date_and_goes_on_with_times_levels_and
 
 def test_a_run_folder_holds_the_video_the_sheet_and_nothing_half_done(finished: Finished) -> None:
     ground, result, _ = finished
-    found = {path.name for path in result.folder.path.iterdir()} - {".lock"}
+    found = {path.name for path in result.folder.path.iterdir()} - {".lock", "plan-digest"}
     assert found == {"run.json", "events.jsonl", "debug.log", "travel.mp4", "contact-sheet.jpg"}
     assert leftovers(ground.home) == []
 
@@ -178,11 +179,44 @@ def test_out_gets_a_copy_and_an_existing_file_is_replaced_only_by_force(ground: 
     assert result.video == out
     assert out.read_bytes() == result.folder.video.read_bytes()
     out.write_bytes(b"mine")
-    with pytest.raises(StoreError, match=r"exists; use another name, or --force"):
+    with pytest.raises(StoreError, match=r"is not a video of this plan; use another name, or --force"):
         ground.run(through(0, 1), out=out)
     assert out.read_bytes() == b"mine"
     ground.run(through(0, 1), out=out, force=True)
     assert out.read_bytes() == result.folder.video.read_bytes()
+
+
+def test_out_that_holds_the_video_of_this_plan_is_replaced(ground: Ground) -> None:
+    out = ground.folder / "trip.mp4"
+    first = ground.run(through(0, 1), out=out)
+    again = ground.run(through(0, 1), out=out)
+    assert again.folder != first.folder
+    assert out.read_bytes() == again.folder.video.read_bytes()
+    with pytest.raises(StoreError, match="is not a video of this plan"):
+        ground.run(through(0, 1, seed=7), out=out)
+    assert out.read_bytes() == again.folder.video.read_bytes()
+
+
+def test_out_with_a_secret_in_its_plan_is_known_again(ground: Ground) -> None:
+    loras = [{"file": "https://example.com/style.safetensors?token=abcd1234efgh", "multiplier": "0.5"}]
+    data = through(0, 1, model="wan2.2-vace-a14b", loras=loras)
+    for _ in range(2):
+        ground.run(data, out=ground.folder / "trip.mp4")
+
+
+def test_tasks_of_a_run_that_goes_on_have_the_times_of_this_attempt(ground: Ground) -> None:
+    data = through(0, 1, 2)
+    watch = Watch(until=lambda event: isinstance(event, StitchProgress))
+    with pytest.raises(CancelledError):
+        ground.run(data, listen=watch.listen, cancelled=watch.cancelled)
+    [folder] = ground.home.runs.iterdir()
+    before = json.loads((folder / "run.json").read_text())
+    begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+    tasks = ground.run(data).folder.read()["tasks"]
+    assert [task["id"] for task in tasks] == [task["id"] for task in before["tasks"]]
+    assert [task["reused"] for task in before["tasks"]] == [False] * 4
+    assert [task["reused"] for task in tasks] == [False, True, True, False]
+    assert all(begun <= task["started"] <= task["finished"] for task in tasks)
 
 
 def test_what_a_killed_copy_left_beside_out_goes_with_the_next_one(ground: Ground) -> None:

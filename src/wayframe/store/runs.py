@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET, LOCK = (
     "contact-sheet.jpg",
     ".lock",
 )
+PLAN_DIGEST, GATE, PARTIAL = "plan-digest", ".runs-gate", ".*.part*"
+ID_DIGITS = 17
 RUNNING, INCOMPLETE = "running", "incomplete"
 PATIENCE = 1.0
 """Seconds to wait for a run: whoever lists runs holds each for a moment, to see whether anybody does."""
@@ -59,10 +61,22 @@ class RunFolder:
         """
         record = self._read()
         if record["status"] == RUNNING and not self.is_held():
-            record = self._read()  # it may have ended, properly, since it was read
-            if record["status"] == RUNNING:
-                record["status"] = INCOMPLETE
+            return self.read_held()  # once more: it may have ended, properly, since it was read
         return record
+
+    def read_held(self) -> dict[str, Any]:
+        """As `read`, for whoever holds the run: nobody else runs it, so one marked running is incomplete."""
+        record = self._read()
+        if record["status"] == RUNNING:
+            record["status"] = INCOMPLETE
+        return record
+
+    def plan_digest(self) -> str | None:
+        """What the run was started for, from a small file beside the record: a record may hold megabytes."""
+        try:
+            return (self.path / PLAN_DIGEST).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -103,7 +117,7 @@ class RunFolder:
 
     def clear_partial_files(self) -> None:
         """Remove what a killed process left half-written: files beside their place, and the end of a line."""
-        for left in self.path.glob(".*.part*"):
+        for left in self.path.glob(PARTIAL):
             with suppress(FileNotFoundError):
                 left.unlink()
         for name in (EVENTS, DEBUG_LOG):
@@ -118,10 +132,54 @@ def claim_run(home: Home, *, now: datetime | None = None) -> RunFolder:
     return claim_id(home, int(moment.strftime("%Y%m%d%H%M%S")) * 1000 + moment.microsecond // 1000)
 
 
+@contextmanager
+def new_run(home: Home, *, plan_digest: str) -> Iterator[RunFolder]:
+    """Make a new run folder for a plan and hold it."""
+    with ExitStack() as stack:
+        with _gate(home):
+            folder = claim_run(home)
+            stack.enter_context(folder.hold())
+            write_atomic(folder.path / PLAN_DIGEST, f"{plan_digest}\n")
+        yield folder
+
+
+def sweep_runs(home: Home) -> int:
+    """Remove the folders of runs whose process died before it wrote a record; returns how many went.
+
+    Nothing is lost: such a folder holds no more than its id. One that anybody holds, or that holds more, stays.
+    """
+    with _gate(home):
+        without = [path for path in home.runs.glob("[0-9]" * ID_DIGITS) if not (path / RECORD).exists()]
+        return sum(_remove_unbegun(RunFolder(path=path)) for path in without)
+
+
+def _gate(home: Home) -> FileLock:
+    """Held while a new folder gets its owner, so that a sweep never meets one that has none yet."""
+    return FileLock(home.root / GATE)
+
+
+def _remove_unbegun(folder: RunFolder) -> bool:
+    left = [path for path in folder.path.iterdir() if path.name in (LOCK, PLAN_DIGEST) or _is_scrap(path)]
+    begun = len(left) < len(list(folder.path.iterdir()))
+    if begun or (left and not (folder.path / LOCK).exists()) or folder.is_held():
+        return False
+    try:
+        for path in left:
+            path.unlink()
+        folder.path.rmdir()
+    except OSError:  # not ours to remove, or no longer empty
+        return False
+    return True
+
+
+def _is_scrap(path: Path) -> bool:
+    return path.match(PARTIAL) or (path.name in (EVENTS, DEBUG_LOG) and not path.stat().st_size)
+
+
 def claim_id(home: Home, stamp: int) -> RunFolder:
     """Make a new run folder of this id (17 digits), or of the next one that is free."""
     while True:
-        folder = home.runs / f"{stamp:017d}"
+        folder = home.runs / f"{stamp:0{ID_DIGITS}d}"
         try:
             folder.mkdir()
         except FileExistsError:
@@ -132,6 +190,8 @@ def claim_id(home: Home, stamp: int) -> RunFolder:
 
 def list_runs(home: Home) -> list[RunFolder]:
     """All run folders with a record, newest first."""
+    if not home.runs.is_dir():
+        return []
     folders = sorted((path for path in home.runs.iterdir() if (path / RECORD).is_file()), reverse=True)
     return [RunFolder(path=path) for path in folders]
 

@@ -37,7 +37,7 @@ class Journal:
     """Writes each event down before the next one happens.
 
     The record is replaced when a task starts or ends, but not more than once a second (what matters is in the artifacts
-    and in events.jsonl), and always at the start and the end of the run.
+    and in events.jsonl), and always when the journal is opened and when the run ends.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Journal:
         self._log: TextIO
 
     def __enter__(self) -> Self:
+        self._write()  # before anything else: a folder without a record holds nothing yet
         self._events = self._files.enter_context((self._folder.path / EVENTS).open("a", encoding="utf-8"))
         self._log = self._files.enter_context((self._folder.path / DEBUG_LOG).open("a", encoding="utf-8"))
         return self
@@ -81,11 +82,14 @@ class Journal:
         self._listen(event)
 
     def _write_record(self, event: RunEvent) -> None:
-        final = isinstance(event, RunStarted | RunFinished)
+        final = isinstance(event, RunFinished)
         due = isinstance(event, TaskChanged) and self._monotonic() - self._written >= SECONDS_BETWEEN_RECORDS
         if final or due:
-            self._folder.write(self.record)
-            self._written = self._monotonic()
+            self._write()
+
+    def _write(self) -> None:
+        self._folder.write(self.record)
+        self._written = self._monotonic()
 
     def _write_log(self, event: RunEvent, moment: datetime) -> None:
         if moment.date() != self._day:

@@ -27,6 +27,7 @@ from wayframe.workflow.trip import Trip
 
 COMPONENTS = ("wayframe", "av", "numpy", "opencv-python-headless", "pillow", "pydantic")
 STATUS = {TaskState.COMPLETE: "completed", TaskState.FAILED: "failed", TaskState.CANCELLED: "cancelled"}
+_QUEUED = {"state": TaskState.QUEUED.value, "started": None, "finished": None, "reused": False, "error": None}
 
 
 def plan_digest(plan: Mapping[str, Any]) -> str:
@@ -57,8 +58,11 @@ def new_record(trip: Trip, *, run_id: str, created: str) -> dict[str, Any]:
 
 
 def renewed_record(record: Mapping[str, Any], *, plan: Plan) -> dict[str, Any]:
-    """The record of an interrupted run as it goes on: its id and tasks stay, what was done is found again."""
-    tasks = [{**task, "state": TaskState.QUEUED.value, "error": None} for task in record["tasks"]]
+    """The record of an interrupted run as it goes on: its id and the ids of its tasks stay.
+
+    Times are those of this attempt: what was done before is found again, and entered as such.
+    """
+    tasks = [{**task, **_QUEUED} for task in record["tasks"]]
     ended = {"status": RUNNING, "finished": None, "error": None}
     findings = {"findings": record["planned"]["findings"]}
     return {**record, **ended, **findings, "tasks": tasks, **_untouched(plan), "environment": environment()}
@@ -78,10 +82,7 @@ def _tasks(plan: Plan) -> list[dict[str, Any]]:
             "id": str(uuid4()),
             "kind": kind.value,
             "segment": index,
-            "state": TaskState.QUEUED.value,
-            "started": None,
-            "finished": None,
-            "error": None,
+            **_QUEUED,
         }
         for kind, index in [(TaskKind.ORCHESTRATOR, None), *segments, (TaskKind.STITCH, None)]
     ]
@@ -113,7 +114,7 @@ def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
         _step_applied(record, event)
     elif isinstance(event, SegmentPublished | SegmentReused):
         record["outcome"]["segments"][event.segment].update(digest=event.digest, frames=event.frames)
-        record["applied"]["segments"][event.segment]["reused"] = isinstance(event, SegmentReused)
+        _segment_made(record, event, time=time)
     elif isinstance(event, FindingMade):
         record["findings"] += findings_json((event.finding,))
     elif isinstance(event, RunFinished):
@@ -121,11 +122,25 @@ def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
         record["outcome"].update(event.outcome)
 
 
+def _segment_made(record: dict[str, Any], event: SegmentPublished | SegmentReused, *, time: str) -> None:
+    reused = isinstance(event, SegmentReused)
+    record["applied"]["segments"][event.segment]["reused"] = reused
+    task = _task(record, event.task)
+    task["reused"] = reused
+    if reused:
+        task.update(started=time, finished=None)  # it was not rendered in this attempt, only looked up
+
+
+def _task(record: Mapping[str, Any], number: str) -> dict[str, Any]:
+    task: dict[str, Any] = next(task for task in record["tasks"] if task["id"] == number)
+    return task
+
+
 def _task_changed(record: dict[str, Any], event: TaskChanged, *, time: str) -> None:
-    task = next(task for task in record["tasks"] if task["id"] == event.task)
+    task = _task(record, event.task)
     task.update(state=event.state.value, error=event.error)
     if event.state is TaskState.RUNNING:
-        task.update(started=time, finished=None)
+        task.update(started=time, finished=None, reused=False)
         if event.kind is TaskKind.SEGMENT:
             record["applied"]["segments"][event.segment]["steps"] = None
     elif event.state is not TaskState.QUEUED:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -27,23 +25,23 @@ from wayframe.core.plan import Plan
 from wayframe.engines.base import Engine
 from wayframe.engines.registry import load_engine
 from wayframe.errors import CancelledError, SpecError, StoreError, WayframeError
-from wayframe.files import atomic_path, redact, redact_text, remove_partial
+from wayframe.files import redact, redact_text
 from wayframe.media.encode import PROFILES
 from wayframe.media.sheet import contact_sheet
 from wayframe.media.stitch import Join, StitchReport, stitch
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home
-from wayframe.store.runs import INCOMPLETE, VIDEO, RunFolder, claim_run, readable_runs
+from wayframe.store.runs import VIDEO, RunFolder
+from wayframe.workflow.claim import Claim, claimed
 from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
+from wayframe.workflow.out import Out
 from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
 from wayframe.workflow.trip import Trip
-
-CONTINUED = (INCOMPLETE, "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +70,22 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     was entered into the record; finished segments stay in the store.
     """
     check_pictures(trip.remote)
-    check_out(options.out, force=options.force)
+    planned = trip.planned()
+    out = Out(path=options.out, plan=planned, force=options.force) if options.out else None
+    if out is not None:
+        out.check()
     store = ArtifactStore(home)
     store.sweep()
     with closing(load_engine(trip.plan.engine)) as engine:
         check_engine(trip.plan, engine)
-        folder, earlier = _claim(trip, home=home)
-        with folder.hold():
+        with claimed(home, plan_digest=plan_digest(planned)) as claim:
+            folder, earlier = claim.folder, claim.earlier
             folder.clear_partial_files()
-            created = datetime.now(UTC).isoformat(timespec="milliseconds")
-            record = (
-                renewed_record(earlier, plan=trip.plan)
-                if earlier
-                else new_record(trip, run_id=folder.run_id, created=created)
-            )
-            record["attempts"] += 1
+            record = _record(trip, claim)
             with Journal(folder, record=record, listen=options.listen) as journal:
-                work = _Run(trip=trip, folder=folder, tasks=Tasks(journal=journal), options=options, store=store)
+                work = _Run(
+                    trip=trip, folder=folder, tasks=Tasks(journal=journal), options=options, store=store, out=out
+                )
                 work.execute(
                     lambda: Renderer(
                         plan=trip.plan,
@@ -104,19 +101,15 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     return RunResult(folder=folder, record=record, video=options.out or folder.video)
 
 
-def check_out(out: Path | None, *, force: bool) -> None:
-    """Raise `StoreError` unless the final video may be written to `out`."""
-    if out is None:
-        return
-    if out.is_dir():
-        raise StoreError(f"--out {out} is a folder; name a file in it")
-    if out.suffix.lower() != ".mp4":
-        raise StoreError(f"--out {out} is no name for an MP4; let it end in .mp4")
-    above = next(folder for folder in out.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise StoreError(f"--out {out} cannot be written: {above} is no folder that may be written to")
-    if out.exists() and not force:
-        raise StoreError(f"--out {out} exists; use another name, or --force to replace it")
+def _record(trip: Trip, claim: Claim) -> dict[str, Any]:
+    """The record that a run begins with, or goes on with."""
+    if claim.earlier is not None:
+        record = renewed_record(claim.earlier, plan=trip.plan)
+    else:
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        record = new_record(trip, run_id=claim.folder.run_id, created=created)
+    record["attempts"] += 1
+    return record
 
 
 def check_engine(plan: Plan, engine: Engine) -> None:
@@ -127,15 +120,6 @@ def check_engine(plan: Plan, engine: Engine) -> None:
         )
 
 
-def _claim(trip: Trip, *, home: Home) -> tuple[RunFolder, dict[str, Any] | None]:
-    """The newest run of this plan when it was interrupted, else a new one."""
-    digest = plan_digest(trip.planned())
-    for folder, record in readable_runs(home):
-        if record.get("plan_digest") == digest:
-            return (folder, record) if record["status"] in CONTINUED else (claim_run(home), None)
-    return claim_run(home), None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     trip: Trip
@@ -143,6 +127,7 @@ class _Run:
     tasks: Tasks
     options: RunOptions
     store: ArtifactStore
+    out: Out | None
 
     def execute(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool, continued: bool) -> None:
         plan = self.trip.plan
@@ -174,7 +159,8 @@ class _Run:
         measured = time.perf_counter()
         if denoises:
             self._hold_levels()
-        self._copy_out()
+        if self.out is not None:
+            self.out.deliver(self.folder.video)
         return {
             "video": VIDEO,
             "frames": report.frames,
@@ -223,18 +209,6 @@ class _Run:
         applied = {segment["index"]: segment["steps"] or () for segment in segments}
         for found in applied_against_planned(self.trip.plan, applied):
             self.tasks.emit(FindingMade(finding=found))
-
-    def _copy_out(self) -> None:
-        out = self.options.out
-        if out is None:
-            return
-        check_out(out, force=self.options.force)
-        try:
-            remove_partial(out)
-            with atomic_path(out) as temporary:
-                shutil.copyfile(self.folder.video, temporary)
-        except OSError as error:
-            raise StoreError(f"--out {out} cannot be written ({error.strerror}); see {self.folder.video}") from error
 
     def _ended(self, error: BaseException) -> None:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
