@@ -109,3 +109,13 @@ def test_help_loads_no_heavy_module() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
     assert {"numpy", "av", "cv2", "PIL", "pydantic", "yaml"} & set(loaded) == set()
+
+
+def test_two_videos_and_a_spec_are_compared(trip: Path) -> None:
+    wayframe.run("trip.yaml", out="one.mp4")
+    wayframe.run({**through(0, 1, 2), "seed": 5}, out="two.mp4")
+    same, other = wayframe.compare("one.mp4", "trip.yaml"), wayframe.compare("one.mp4", trip / "two.mp4")
+    assert same.verdict == "identical"
+    assert (other.verdict, other.causes[0].topic) == ("same recipe, other inputs", "seed")
+    with pytest.raises(StoreError):
+        wayframe.compare("one.mp4", "20200101000000000")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from wayframe.core.comparison import Comparison
     from wayframe.core.events import RunEvent
     from wayframe.core.plan import Plan
     from wayframe.core.spec import TravelSpec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from wayframe.workflow.sources import SpecSource
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "plan", "run"]
+__all__ = ["__version__", "compare", "load", "plan", "run"]
 
 Spec: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | TravelSpec"
 
@@ -73,6 +74,23 @@ def run(
         cancelled=cancelled or (lambda: False),
     )
     return run_trip(trip_of_spec(_source(spec), home=place), home=place, options=options)
+
+
+def compare(
+    a: str | os.PathLike[str], b: str | os.PathLike[str], *, home: str | os.PathLike[str] | None = None
+) -> Comparison:
+    """What differs between two subjects, what it means, and the causes by rank.
+
+    Each is what `wayframe compare` takes: a run id (or ``last``), a run folder, a spec, plan or payload file, a video of
+    ours, or ``FILE.log#RUN``. Raises `errors.InputError` or `errors.StoreError`.
+    """
+    from wayframe.core.comparison import compare as compared
+    from wayframe.store.home import open_home
+    from wayframe.workflow.compare import named_subjects
+
+    place = open_home(Path(home) if home else None)
+    first, second = named_subjects([os.fspath(a), os.fspath(b)], home=place, defaults=None).subjects
+    return compared(first, second)
 
 
 def _source(spec: Spec) -> SpecSource:
