@@ -32,7 +32,7 @@ def test_a_video_of_ours_tells_where_its_joins_and_keyframes_are(ride: Terminal)
     found = ride("inspect", "ride.mp4", "--json").json()
     assert (found["frames"], found["resolution"], found["fps"], found["note"]) == (17, "64x48", "16", "")
     assert found["keyframe_frames"] == [0, 8, 16]
-    assert [(seam["start"], seam["overlap"]) for seam in found["seams"]] == [(8, 1)]
+    assert [(join["start"], join["overlap"]) for join in found["joins"]] == [(8, 1)]
     assert found["keyframes"] == []
     assert len(found["series"]["motion"]) == 17
 
@@ -104,7 +104,7 @@ def test_a_plan_for_another_number_of_frames_is_not_believed(ride: Terminal):
             writer.write(picture)
     found = ride("inspect", "cut.mp4", "--json").json()
     assert found["note"] == "cut.mp4: has 12 frames, but the plan that it carries has 17"
-    assert (found["seams"], found["keyframe_frames"]) == ([], [])
+    assert (found["joins"], found["keyframe_frames"]) == ([], [])
 
 
 def test_what_cannot_be_inspected_is_one_line(ride: Terminal):

@@ -43,8 +43,8 @@ def lit(picture: NDArray[np.uint8], levels: float) -> NDArray[np.uint8]:
 
 def test_a_hard_cut_at_a_join_scores_high_and_a_smooth_one_does_not(shot: Shot):
     join = [JoinPlace(start=16, overlap=0)]
-    smooth = shot(pan(32, pixels=1), joins=join).seams[0]
-    cut = shot([*pan(16, pixels=1), *pan(16, pixels=1, look=2)], joins=join).seams[0]
+    smooth = shot(pan(32, pixels=1), joins=join).joins[0]
+    cut = shot([*pan(16, pixels=1), *pan(16, pixels=1, look=2)], joins=join).joins[0]
     assert smooth.score < 2
     assert cut.score > 8
     assert cut.compensated.ratio > 4
@@ -52,7 +52,7 @@ def test_a_hard_cut_at_a_join_scores_high_and_a_smooth_one_does_not(shot: Shot):
 
 def test_a_jump_of_light_at_a_join_raises_its_score(shot: Shot):
     pictures = [lit(picture, 8.0 * (step >= 16)) for step, picture in enumerate(pan(32, pixels=1))]
-    (seam,) = shot(pictures, joins=[JoinPlace(start=15, overlap=1)]).seams
+    (seam,) = shot(pictures, joins=[JoinPlace(start=15, overlap=1)]).joins
     assert seam.luma.inside == pytest.approx(8 * 219 / 255, abs=1.5)
     assert seam.score > 5
 
@@ -61,7 +61,7 @@ def test_a_blend_that_doubles_two_pictures_shows_in_sharpness(shot: Shot):
     left, right = (np.random.default_rng(look).integers(60, 200, (HEIGHT, WIDTH, 3), dtype=np.uint8) for look in (1, 2))
     mixed = (left // 2 + right // 2).astype(np.uint8)
     pictures = [left] * 12 + [mixed] * 2 + [right] * 12
-    (seam,) = shot(pictures, joins=[JoinPlace(start=12, overlap=2)]).seams
+    (seam,) = shot(pictures, joins=[JoinPlace(start=12, overlap=2)]).joins
     assert seam.sharpness.inside > 0.4
 
 
@@ -146,9 +146,9 @@ def test_a_keyframe_that_is_not_met_is_told_from_one_that_is(library: Library):
 def test_json_is_compact_and_holds_series_only_when_asked(library: Library):
     metrics = measure(library.piece(20), joins=[JoinPlace(start=9, overlap=2)], keyframes={0: next(moving(1))})
     compact = json.loads(json.dumps(metrics.to_json(), allow_nan=False))
-    assert list(compact) == ["frames", "seams", "keyframes", "motion", "flicker", "frozen"]
+    assert list(compact) == ["frames", "joins", "keyframes", "motion", "flicker", "frozen"]
     assert (compact["frames"], compact["frozen"]) == (20, {"frames": 0, "ranges": []})
-    assert compact["seams"][0]["start"] == 9
+    assert compact["joins"][0]["start"] == 9
     whole = metrics.to_json(series=True)["series"]
     assert {name: len(values) for name, values in whole.items()} == dict.fromkeys(
         ("raw", "compensated", "motion", "sharpness", "luma", "repeated"), 20

@@ -104,7 +104,7 @@ def test_metrics_of_both_cover_every_frame_whatever_is_aligned(library: Library)
         alignment=[Aligned(a=range(2, 5), b=range(3)), Aligned(a=range(4, 9), b=range(3, 8))],
     )
     assert (len(found.a.series), len(found.b.series), len(found.pairs)) == (20, 13, 8)
-    assert found.a.seams[0].start == 9
+    assert found.a.joins[0].start == 9
     assert found.b.keyframes[0].psnr > 35
     data = json.loads(json.dumps(found.to_json(series=True), allow_nan=False))
     assert data["series"]["frames"][0] == [2, 0]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wayframe.media.metrics_scores import FrozenRange, JoinPlace, flicker, frozen, motion, seams
+from wayframe.media.metrics_scores import FrozenRange, JoinPlace, flicker, frozen, motion, score_joins
 from wayframe.media.metrics_series import Series
 
 levels = st.lists(st.floats(16, 235), min_size=1, max_size=60)
@@ -59,7 +59,7 @@ def test_frozen_ranges_hold_every_repeat_once_and_never_touch(repeated: list[boo
 
 
 def test_a_join_like_its_surroundings_scores_one():
-    (seam,) = seams(series(40), joins=[JoinPlace(start=20, overlap=4)])
+    (seam,) = score_joins(series(40), joins=[JoinPlace(start=20, overlap=4)])
     assert (seam.start, seam.overlap, seam.score) == (20, 4, 1)
 
 
@@ -67,7 +67,7 @@ def test_a_join_like_its_surroundings_scores_one():
 def test_any_step_from_the_last_single_frame_to_the_next_belongs_to_the_join(place: int):
     steps = np.full(40, 2.0)
     steps[place] = 10
-    (seam,) = seams(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=4)])
+    (seam,) = score_joins(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=4)])
     assert seam.compensated.inside == 10
     assert seam.score == pytest.approx(5)
 
@@ -76,27 +76,27 @@ def test_any_step_from_the_last_single_frame_to_the_next_belongs_to_the_join(pla
 def test_a_step_beside_the_join_is_not_held_against_it(place: int):
     steps = np.full(40, 2.0)
     steps[place] = 10
-    (seam,) = seams(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=4)])
+    (seam,) = score_joins(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=4)])
     assert seam.score == pytest.approx(1)
 
 
 def test_a_drop_of_sharpness_counts_in_powers():
     sharpness = np.r_[np.full(20, 999.0), np.full(20, 99.0)]  # (999 + 1) / (99 + 1): one power of ten
-    (seam,) = seams(series(40, sharpness=sharpness), joins=[JoinPlace(start=20, overlap=0)])
+    (seam,) = score_joins(series(40, sharpness=sharpness), joins=[JoinPlace(start=20, overlap=0)])
     assert seam.sharpness.inside == pytest.approx(np.log(10))
     assert seam.score == pytest.approx(np.log(10) / 0.05)
 
 
 def test_a_jump_of_light_counts_in_grey_levels():
     luma = np.r_[np.full(20, 100.0), np.full(20, 106.0)]
-    (seam,) = seams(series(40, luma=luma), joins=[JoinPlace(start=19, overlap=1)])
+    (seam,) = score_joins(series(40, luma=luma), joins=[JoinPlace(start=19, overlap=1)])
     assert (seam.luma.inside, seam.luma.around, seam.luma.ratio) == (6, 0, 12)
 
 
 def test_steps_too_small_to_be_seen_make_no_seam():
     steps = np.full(40, 0.01)
     steps[20] = 0.4
-    (seam,) = seams(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=0)])
+    (seam,) = score_joins(series(40, compensated=steps), joins=[JoinPlace(start=20, overlap=0)])
     assert seam.score == 1
 
 
@@ -104,7 +104,7 @@ def test_frozen_frames_and_other_joins_are_not_the_usual_step():
     steps, repeated = np.full(60, 2.0), np.zeros(60, np.bool_)
     steps[21:30], repeated[21:30] = 0, True
     steps[34] = steps[20] = 10
-    first, second = seams(
+    first, second = score_joins(
         series(60, compensated=steps, repeated=repeated),
         joins=[JoinPlace(start=20, overlap=0), JoinPlace(start=34, overlap=0)],
     )
@@ -113,12 +113,12 @@ def test_frozen_frames_and_other_joins_are_not_the_usual_step():
 
 
 def test_a_join_without_surroundings_is_held_against_what_can_be_seen():
-    (seam,) = seams(series(3, compensated=[0, 1, 1]), joins=[JoinPlace(start=1, overlap=1)])
+    (seam,) = score_joins(series(3, compensated=[0, 1, 1]), joins=[JoinPlace(start=1, overlap=1)])
     assert seam.score == pytest.approx(2)
 
 
 @pytest.mark.parametrize(("jump", "verdict"), [(0.9, "even"), (1.1, "slight"), (2.1, "visible")])
 def test_a_score_is_told_in_a_word_with_the_signal_that_stands_out(jump: float, verdict: str):
     luma = np.r_[np.full(20, 100.0), np.full(20, 100.0 + jump)]  # half a grey level counts one
-    (seam,) = seams(series(40, luma=luma), joins=[JoinPlace(start=20, overlap=0)])
+    (seam,) = score_joins(series(40, luma=luma), joins=[JoinPlace(start=20, overlap=0)])
     assert (seam.verdict, seam.signal) == (verdict, "luma")

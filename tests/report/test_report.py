@@ -142,7 +142,7 @@ MEASURED = {
             "motion": {"median": 0.01, "high": 0.02},
             "flicker": 0.1,
             "frozen": {"frames": 0},
-            "seams": [],
+            "joins": [],
         }
         for side in ("a", "b")
     },

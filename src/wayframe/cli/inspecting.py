@@ -101,8 +101,8 @@ def _print_inspection(found: Inspection, *, plot: Path | None) -> None:
     if found.note:
         console.print(Text(f"joins and keyframes are not known: {found.note}", style="yellow"), soft_wrap=True)
     _print_whole(console, metrics)
-    if metrics.seams:
-        console.print(_seams(metrics))
+    if metrics.joins:
+        console.print(_joins(metrics))
     if metrics.keyframes:
         console.print(_fidelity(found))
     if plot is not None:
@@ -131,20 +131,20 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _seams(metrics: Metrics) -> Table:
+def _joins(metrics: Metrics) -> Table:
     from rich.text import Text
 
     table = _table("joins: the largest step inside / the usual one around", "join", "frames", "score", "")
     for name in ("change", "sharpness", "luma"):
         table.add_column(name, justify="right")
-    for number, seam in enumerate(metrics.seams):
-        last = seam.start + max(seam.overlap, 1) - 1
+    for number, join in enumerate(metrics.joins):
+        last = join.start + max(join.overlap, 1) - 1
         table.add_row(
             str(number),
-            str(seam.start) if last == seam.start else f"{seam.start} to {last}",
-            f"{seam.score:.1f}",
-            Text(seam.verdict, style=VERDICT_STYLES[seam.verdict]),
-            *(_step(step) for step in (seam.compensated, seam.sharpness, seam.luma)),
+            str(join.start) if last == join.start else f"{join.start} to {last}",
+            f"{join.score:.1f}",
+            Text(join.verdict, style=VERDICT_STYLES[join.verdict]),
+            *(_step(step) for step in (join.compensated, join.sharpness, join.luma)),
         )
     return table
 

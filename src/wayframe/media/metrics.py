@@ -20,13 +20,13 @@ from wayframe.media.metrics_quality import Luma, luma_of, psnr, ssim
 from wayframe.media.metrics_scores import (
     FrozenRange,
     JoinPlace,
+    JoinScore,
     Motion,
-    Seam,
     Step,
     flicker,
     frozen,
     motion,
-    seams,
+    score_joins,
 )
 from wayframe.media.metrics_series import Meter, Series, lumas, short
 from wayframe.media.pixels import Frame
@@ -36,9 +36,9 @@ __all__ = [
     "Footage",
     "FrozenRange",
     "JoinPlace",
+    "JoinScore",
     "Metrics",
     "Motion",
-    "Seam",
     "Series",
     "Step",
     "Watch",
@@ -71,7 +71,7 @@ class Metrics:
     size: tuple[int, int]
     fps: Fraction
     series: Series
-    seams: tuple[Seam, ...]
+    joins: tuple[JoinScore, ...]
     keyframes: tuple[Fidelity, ...]
     motion: Motion
     flicker: float
@@ -86,7 +86,7 @@ class Metrics:
         """As plain JSON data, numbers with five digits; `series`: with the values of every frame."""
         data = {
             "frames": self.frames,
-            "seams": [seam.to_json() for seam in self.seams],
+            "joins": [join.to_json() for join in self.joins],
             "keyframes": [keyframe.to_json() for keyframe in self.keyframes],
             "motion": {"median": short(self.motion.median), "high": short(self.motion.high)},
             "flicker": short(self.flicker),
@@ -136,7 +136,7 @@ class Watch:
             size=(self.where.width, self.where.height),
             fps=self.where.fps,
             series=series,
-            seams=seams(series, joins=self._footage.joins),
+            joins=score_joins(series, joins=self._footage.joins),
             keyframes=tuple(self._fidelity),
             motion=motion(series),
             flicker=flicker(series),

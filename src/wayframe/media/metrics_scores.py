@@ -49,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seam:
+class JoinScore:
     """How much a join stands out from the 12 steps on each side of it (steps of other joins and repeats left out).
 
     `compensated` in grey levels that motion does not explain, `sharpness` as the change of its natural logarithm,
@@ -82,7 +82,7 @@ class Seam:
         return "slight" if self.score >= _SLIGHT else "even"
 
     def to_json(self) -> dict[str, Any]:
-        """The seam as plain data."""
+        """The score as plain data."""
         signals = {
             name: {key: short(value) for key, value in asdict(step).items()}
             for name, step in (("compensated", self.compensated), ("sharpness", self.sharpness), ("luma", self.luma))
@@ -107,7 +107,7 @@ class FrozenRange:
     stop: int
 
 
-def seams(series: Series, *, joins: Sequence[JoinPlace]) -> tuple[Seam, ...]:
+def score_joins(series: Series, *, joins: Sequence[JoinPlace]) -> tuple[JoinScore, ...]:
     """The score of each join, in their order."""
     signals = (
         (series.compensated, _LEAST_COMPENSATED),
@@ -118,11 +118,11 @@ def seams(series: Series, *, joins: Sequence[JoinPlace]) -> tuple[Seam, ...]:
     usual[:1] = False
     for join in joins:
         usual[join.start : join.start + join.overlap + 1] = False
-    return tuple(_seam(join, *(_step(values, join, usual, least) for values, least in signals)) for join in joins)
+    return tuple(_score(join, *(_step(values, join, usual, least) for values, least in signals)) for join in joins)
 
 
-def _seam(join: JoinPlace, compensated: Step, sharpness: Step, luma: Step) -> Seam:
-    return Seam(
+def _score(join: JoinPlace, compensated: Step, sharpness: Step, luma: Step) -> JoinScore:
+    return JoinScore(
         start=join.start,
         overlap=join.overlap,
         score=max(compensated.ratio, sharpness.ratio, luma.ratio),

@@ -19,14 +19,14 @@ from wayframe.media.curves import Panel, draw_panel
 from wayframe.media.drawing import FAINT, GROUND, INK, KEYFRAME, TEXT, TITLE, Font, font, rounded
 from wayframe.media.fit import fit_image
 from wayframe.media.index import VideoIndex, decode_some, index
-from wayframe.media.metrics import Fidelity, Metrics, Seam
+from wayframe.media.metrics import Fidelity, JoinScore, Metrics
 from wayframe.media.metrics_series import Numbers
 from wayframe.media.pixels import Frame
 from wayframe.media.reading import media_errors
 
 _CHANGE, _UNEXPLAINED, _MOTION = (134, 142, 162), (255, 138, 101), (129, 212, 250)
 _SHARPNESS, _LUMA, _FROZEN = (165, 214, 167), (240, 228, 180), (186, 146, 255)
-_SEAM_COLOURS: Mapping[str, Rgb] = MappingProxyType(
+_JOIN_COLOURS: Mapping[str, Rgb] = MappingProxyType(
     {"even": (126, 211, 160), "slight": (240, 214, 90), "visible": (255, 107, 107)}
 )
 _FILM_HEIGHT, _PANELS, _TALL = 120, 4, 1.5
@@ -132,7 +132,7 @@ def plot_metrics(
     for number, panel in enumerate(_panels(metrics)):
         draw_panel(canvas, panel, left=layout.left, right=layout.right, rows=layout.panel(number), unit=layout.unit)
     _draw_keyframes(canvas, layout, metrics, keyframes=marked)
-    _draw_seams(canvas, layout, metrics.seams)
+    _draw_scores(canvas, layout, metrics.joins)
     _draw_axis(canvas, layout, video)
     with media_errors(target, "draw"), atomic_path(target) as temporary:
         canvas.save(temporary, format="PNG")
@@ -245,10 +245,10 @@ def _draw_bands(canvas: Image.Image, layout: _Layout, metrics: Metrics) -> None:
     top, bottom = layout.panel(0)[0], layout.axis
     for part in metrics.frozen:
         _shade(canvas, layout, (part.start - 0.5, part.stop - 0.5), rows=(top, bottom), colour=_FROZEN, alpha=44)
-    for seam in metrics.seams:
-        ends = (seam.start - 0.5, seam.start + seam.overlap - 0.5)
+    for join in metrics.joins:
+        ends = (join.start - 0.5, join.start + join.overlap - 0.5)
         rows = (layout.marks + layout.px(84), bottom)
-        _shade(canvas, layout, ends, rows=rows, colour=_SEAM_COLOURS[seam.verdict], alpha=60)
+        _shade(canvas, layout, ends, rows=rows, colour=_JOIN_COLOURS[join.verdict], alpha=60)
     draw, written = ImageDraw.Draw(canvas), float(layout.left)
     for part in metrics.frozen:
         x = layout.inside(layout.x(part.start - 0.5)) + layout.px(6)
@@ -302,19 +302,19 @@ def _fidelity(found: Fidelity | None) -> tuple[str, ...]:
     return f"{short}   SSIM {found.ssim:.3f}", short
 
 
-def _draw_seams(canvas: Image.Image, layout: _Layout, seams: Sequence[Seam]) -> None:
+def _draw_scores(canvas: Image.Image, layout: _Layout, joins: Sequence[JoinScore]) -> None:
     """The score of each join on a pill at the head of its band; where they are too many, the worst."""
     draw, letters = ImageDraw.Draw(canvas), layout.font(15)
     top, high, taken = layout.marks + layout.px(50), layout.px(26), list[tuple[float, float]]()
-    for seam in sorted(seams, key=lambda seam: -seam.score):
-        text = f"seam {seam.score:.1f}" if seam.verdict == "even" else f"seam {seam.score:.1f} {seam.signal}"
+    for join in sorted(joins, key=lambda join: -join.score):
+        text = f"seam {join.score:.1f}" if join.verdict == "even" else f"seam {join.score:.1f} {join.signal}"
         wide = round(draw.textlength(text, font=letters)) + layout.px(20)
-        middle = layout.x(seam.start + (seam.overlap - 1) / 2)
+        middle = layout.x(join.start + (join.overlap - 1) / 2)
         left = round(min(max(middle - wide / 2, layout.left), layout.right - wide))
         if any(left < end and start < left + wide for start, end in taken):
             continue
         taken.append((left, left + wide))
-        canvas.paste(_SEAM_COLOURS[seam.verdict], (left, top), rounded((wide, high), high // 2))
+        canvas.paste(_JOIN_COLOURS[join.verdict], (left, top), rounded((wide, high), high // 2))
         draw.text((left + wide / 2, top + high / 2), text, font=letters, fill=INK, anchor="mm")
 
 

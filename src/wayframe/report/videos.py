@@ -96,7 +96,7 @@ def _metrics(data: Mapping[str, Any], *, names: tuple[str, str]) -> Iterator[Blo
         ("motion a frame, 95th percentile", lambda side: f"{side['motion']['high']:.2g}"),
         ("flicker (grey levels)", lambda side: f"{side['flicker']:.2g}"),
         ("frozen frames", lambda side: f"{side['frozen']['frames']}"),
-        ("seam scores (1: like its surroundings)", _seams),
+        ("seam scores (1: like its surroundings)", _join_scores),
     )
     rows = tuple(
         Row(
@@ -108,5 +108,5 @@ def _metrics(data: Mapping[str, Any], *, names: tuple[str, str]) -> Iterator[Blo
     yield Table(head=("measured", *names), rows=rows, caption="level: outcome, measured from the videos")
 
 
-def _seams(side: Mapping[str, Any]) -> str:
-    return ", ".join(f"{seam['score']:.2f} at {seam['start']}" for seam in side["seams"]) or "no joins"
+def _join_scores(side: Mapping[str, Any]) -> str:
+    return ", ".join(f"{join['score']:.2f} at {join['start']}" for join in side["joins"]) or "no joins"
