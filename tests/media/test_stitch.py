@@ -4,15 +4,18 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from media.clips import FPS, HEIGHT, WIDTH, Library, moving, write_foreign, write_video
 from wayframe.errors import CancelledError, MediaError
@@ -20,6 +23,7 @@ from wayframe.media import encode
 from wayframe.media.blend import bell
 from wayframe.media.encode import PROFILES
 from wayframe.media.index import decode_yuv, index, packet_digest, read_metadata
+from wayframe.media.metrics import JoinPlace, measure
 from wayframe.media.pixels import Yuv
 from wayframe.media.stitch import Join, StitchReport, stitch
 
@@ -148,6 +152,26 @@ def test_a_cut_only_copies(library: Library):
     target, report = join(library, pieces, [Join(overlap=1, blend=False)])
     assert (report.frames, report.copied, report.encoded, report.findings) == (25, 25, 0, ())
     assert same(pictures(target), pictures(pieces[0]) + pictures(pieces[1], 1))
+
+
+def test_a_cut_is_not_seen(library: Library):
+    """The right piece begins with an IDR frame and, after its first frame is dropped, with another one."""
+    photograph = cv2.cvtColor(cv2.imread(str(files("skimage").joinpath("data", "chelsea.png"))), cv2.COLOR_BGR2RGB)
+    pieces = [library.fresh("photograph") for _ in range(3)]
+    for number, piece in enumerate(pieces):
+        write_video(piece, (near(photograph, step=16 * number + step) for step in range(17)), cuts={1})
+    target, report = join(library, pieces, [Join(overlap=1, blend=False)] * 2)
+    assert report.encoded == 0
+    seams = measure(target, joins=[JoinPlace(start=at, overlap=1) for at in (16, 32)]).joins
+    assert [seam.verdict for seam in seams] == ["even", "even"]
+
+
+def near(photograph: NDArray[np.uint8], *, step: int) -> NDArray[np.uint8]:
+    """A part of the photograph that turns and comes nearer."""
+    height, width = photograph.shape[:2]
+    move = cv2.getRotationMatrix2D((width / 2, height / 2), 0.4 * step, 0.6 + 0.004 * step)
+    move[:, 2] += (WIDTH - width / 2, HEIGHT - height / 2)
+    return np.asarray(cv2.warpAffine(photograph, move, (2 * WIDTH, 2 * HEIGHT)), dtype=np.uint8)
 
 
 def test_a_blend_mixes_the_end_of_the_left_piece_with_the_start_of_the_right_one(library: Library):
