@@ -32,7 +32,9 @@ def derived(a: Subject, b: Subject) -> tuple[tuple[TableComparison, ...], list[D
 def names(a: StepTable, b: StepTable) -> list[str]:
     _, there = derived(of(a), of(b))
     _, back = derived(of(b), of(a))
-    assert [item.path for item in there] == [item.path for item in back]
+    assert [(item.path, item.impact, item.effect) for item in there] == [
+        (item.path, item.impact, item.effect) for item in back
+    ]
     return [item.path.removeprefix("segments[0].derived.") for item in there]
 
 
@@ -57,6 +59,7 @@ def test_equal_tables_have_no_difference() -> None:
         (changed(0, (1000.0, "high", 3.0, {"x": 0.5})), ["loras[x]"]),
         (changed(2, (100.0, "low", 1.0, {"y": 0.0})), []),
         (changed(2, (100.0, "low", 1.0, {"y": 0.1})), ["loras[y]"]),
+        (changed(1, (300.0, "high", 2.0, {"x": 0.0})), ["timesteps", "guidance", "loras[x]", "forwards"]),
         (table(*ROWS[:2]), ["steps", "experts", "guidance", "loras[x]", "forwards"]),
     ],
 )

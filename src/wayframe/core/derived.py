@@ -107,15 +107,20 @@ def weight_effect(table: TableComparison, *, first: Sequence[float], second: Seq
     """How much a LoRA's weights move the picture, 0 to 100: their change, by the noise that each step removes."""
     if len(first) != len(second):
         return LEAST_WEIGHT_EFFECT + SCALE
-    change = sum(abs(x - y) * row.sigma_drop for x, y, row in zip(first, second, table.a.rows, strict=True))
+    change = sum(abs(x - y) * drop for x, y, drop in zip(first, second, _drops(table), strict=True))
     return LEAST_WEIGHT_EFFECT + round(SCALE * min(change, 1.0))
+
+
+def _drops(table: TableComparison) -> list[float]:
+    """The noise that each step removes, halfway between both sides."""
+    return [(x.sigma_drop + y.sigma_drop) / 2 for x, y in zip(table.a.rows, table.b.rows, strict=True)]
 
 
 def _guidance_effect(table: TableComparison) -> int:
     if len(table.a.rows) != len(table.b.rows):
         return LEAST_GUIDANCE_EFFECT + SCALE
-    steps = zip(table.a.rows, table.b.rows, strict=True)
-    change = sum(abs(x.guidance - y.guidance) * x.sigma_drop for x, y in steps)
+    steps = zip(table.a.rows, table.b.rows, _drops(table), strict=True)
+    change = sum(abs(x.guidance - y.guidance) * drop for x, y, drop in steps)
     return LEAST_GUIDANCE_EFFECT + round(SCALE * min(change / GUIDANCE_SCALE * 2, 1.0))
 
 
