@@ -81,8 +81,8 @@ def compare(
 ) -> Comparison:
     """What differs between two subjects, what it means, and the causes by rank.
 
-    Each is what `wayframe compare` takes: a run id (or ``last``), a run folder, a spec, plan or payload file, a video of
-    ours, or ``FILE.log#RUN``. Raises `errors.InputError` or `errors.StoreError`.
+    Each is what `wayframe compare` takes: a run id (or ``last``), a run folder, a spec, plan or payload file, a video
+    of ours, or ``FILE.log#RUN``. Raises `errors.InputError` or `errors.StoreError`.
     """
     from wayframe.core.comparison import compare as compared
     from wayframe.store.home import open_home
