@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.progress import Progress
 
-from wayframe.cli.live import _Live, display
+from wayframe.cli.live import _JsonLines, _Live, display
 from wayframe.core.events import FrameRendered, SegmentReused, StitchProgress, TaskChanged, TaskKind, TaskState
 from workflow.rides import Ground, draw, through
 
@@ -89,3 +91,18 @@ def test_quiet_says_nothing_of_anything(tmp_path: Path, capsys: pytest.CaptureFi
     with display("quiet", plan=plan) as listen:
         listen(FrameRendered(segment=0, done=1, frames=5))
     assert capsys.readouterr() == ("", "")
+
+
+def test_json_lines_carry_the_utc_time_and_tell_progress_ten_times_a_second(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ticks = iter(number / 64 for number in range(1000))
+    noon = datetime(2025, 10, 7, 12, 0, 0, 5000, tzinfo=UTC)
+    lines = _JsonLines(now=lambda: noon, monotonic=lambda: next(ticks))
+    for done in range(1, 51):
+        lines.take(FrameRendered(segment=0, done=done, frames=50))
+    lines.take(TaskChanged(task="t", kind=TaskKind.SEGMENT, state=TaskState.COMPLETE, segment=0))
+    lines.take(StitchProgress(done=9, frames=9))
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["time"] for line in told} == {"2025-10-07T12:00:00.005+00:00"}
+    assert [line.get("done") for line in told] == [1, 8, 15, 22, 29, 36, 43, 50, None, 9]

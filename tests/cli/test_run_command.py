@@ -40,7 +40,7 @@ def test_where_there_is_no_terminal_lines_say_what_begins_and_ends(wayframe: Ter
     assert lines[0].endswith("started: 2 segments, 9 frames, engine null")
     assert lines[1:3] == ["segment 0 of 2: running", "segment 0 of 2: complete"]
     assert lines[-3:-1] == ["stitch: running", "stitch: complete"]
-    assert lines[-1].endswith(" complete")
+    assert lines[-1].endswith(" completed")
     again = wayframe("run", spec(wayframe)).err.splitlines()
     assert again[1] == "segment 0 was rendered before"
 
@@ -55,10 +55,30 @@ def test_json_prints_every_event_as_a_line_and_nothing_else(wayframe: Terminal) 
     printed = wayframe("run", spec(wayframe), "--json")
     events = [json.loads(line) for line in printed.out.splitlines()]
     assert printed.err == ""
+    assert all(list(event)[:2] == ["time", "event"] for event in events)
     assert events[0]["event"] == "RunStarted"
     assert events[-1]["event"] == "RunFinished"
+    assert events[-1]["state"] == "completed"
     assert events[-1]["outcome"]["frames"] == 9
-    assert [e["done"] for e in events if e["event"] == "FrameRendered" and e["segment"] == 1] == [1, 2, 3, 4, 5]
+    assert [e["done"] for e in events if e["event"] == "FrameRendered" and e["segment"] == 1][-1] == 5
+
+
+def test_one_segment_is_told_as_one(wayframe: Terminal) -> None:
+    assert "started: 1 segment, 5 frames" in wayframe("run", "0.png", "1.png", *QUICK).err
+    [log] = (wayframe.home / "runs").glob("*/debug.log")
+    assert "started: 1 segment, 5 frames" in log.read_text()
+
+
+def test_run_show_runs_and_the_record_have_one_word_for_a_run_that_ended_well(wayframe: Terminal) -> None:
+    said = wayframe("run", spec(wayframe)).err.splitlines()[-1]
+    [folder] = (wayframe.home / "runs").iterdir()
+    told = json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["state"]
+    logged = (folder / "debug.log").read_text().splitlines()[-1]
+    assert said == f"run {folder.name} completed"
+    assert logged.endswith(f"INFO RUN run {folder.name} completed")
+    assert told == json.loads((folder / "run.json").read_text())["status"] == "completed"
+    assert f"{folder.name} completed" in wayframe("show", "last").out
+    assert "completed" in wayframe("runs").out
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,21 @@ def test_the_switch_phase_is_the_last_one_on_the_high_expert(switch: int | None,
 def test_a_switch_phase_that_leaves_nothing_to_the_low_expert_is_refused(switch: int):
     error = refused(model=T2V, phase_config=wire(model_switch_phase=switch))
     assert error.field == "phase_config.model_switch_phase"
-    assert (error.problem, error.value, error.fix) == ("the low expert never runs in 3 phases", switch, "use 1 to 2")
+    assert (error.problem, error.value, error.fix) == ("the low expert never runs in 3 phases", switch, "use 1, 2")
     assert experts(recipe(model=ONE_EXPERT, phase_config=wire(model_switch_phase=switch))) == ["only"] * 3
+
+
+@pytest.mark.parametrize(("steps", "fix"), [([6], "leave it out"), ([3, 3], "use 1"), ([2, 2, 2], "use 1, 2")])
+def test_the_advice_about_a_switch_names_what_there_is(steps: list[int], fix: str):
+    phases = [{"phase": number + 1, "guidance_scale": 1.0, "loras": []} for number in range(len(steps))]
+    config = {
+        "num_phases": len(steps),
+        "steps_per_phase": steps,
+        "flow_shift": 5.0,
+        "phases": phases,
+        "model_switch_phase": len(steps),
+    }
+    assert refused(model=T2V, phase_config=config).fix == fix
 
 
 def test_phases_without_experts_leave_the_last_one_to_the_low_expert():

@@ -248,8 +248,8 @@ def test_a_resolution_that_is_none_is_refused(resolution: str):
 @pytest.mark.parametrize(
     ("data", "field", "problem"),
     [
-        (stills(3, overlap=[1, 1]), "overlap", "2 values for 1 joins"),
-        (stills(2, segment_frames=[61, 61]), "segment_frames", "2 values for 1 segments"),
+        (stills(3, overlap=[1, 1]), "overlap", "2 values for 1 join; "),
+        (stills(2, segment_frames=[61, 61]), "segment_frames", "2 values for 1 segment; "),
         (timeline(0, 52, mode="batch"), "keyframes[0].at", "mode batch has no positions"),
         (timeline(0, 52, segment_frames=61), "segment_frames", "mode timeline takes its lengths from"),
         (timeline(0), "keyframes", "mode timeline needs two or more"),

@@ -15,6 +15,7 @@ from wayframe.core.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    RunState,
     StepApplied,
     TaskChanged,
     TaskKind,
@@ -124,7 +125,7 @@ def test_the_record_is_replaced_at_the_start_at_the_end_and_once_a_second_betwee
     desk.clock.go(1)
     desk.journal.emit(desk.change(1, TaskState.COMPLETE))
     assert desk.on_disk()["tasks"][1]["state"] == "complete"
-    desk.journal.emit(RunFinished(run_id="1", state=TaskState.FAILED, error="no"))
+    desk.journal.emit(RunFinished(run_id="1", state=RunState.FAILED, error="no"))
     assert desk.on_disk()["status"] == "failed"
 
 
@@ -132,7 +133,7 @@ def test_a_failure_is_logged_as_an_error_and_a_finding_as_a_warning(desk: Desk) 
     desk.journal.emit(desk.change(1, TaskState.FAILED, error="broke"))
     found = Finding(code="odd", severity=Severity.WARNING, message="is odd", where="segments[0]")
     desk.journal.emit(FindingMade(finding=found))
-    desk.journal.emit(RunFinished(run_id="1", state=TaskState.FAILED, error="broke"))
+    desk.journal.emit(RunFinished(run_id="1", state=RunState.FAILED, error="broke"))
     task = desk.record["tasks"][1]["id"]
     assert desk.log()[1:] == [
         f"[23:59:58] ERROR SEGMENT [Task {task}] segment 0 failed: broke",

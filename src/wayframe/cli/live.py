@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wayframe.core.events import (
+    TRANSIENT,
     FrameRendered,
     RunEvent,
     RunFinished,
@@ -21,10 +25,13 @@ from wayframe.core.events import (
     TaskState,
 )
 from wayframe.core.plan import Plan
+from wayframe.core.wording import counted
+from wayframe.files import redact
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+SECONDS_BETWEEN_PROGRESS = 0.1
 Listener = Callable[[RunEvent], None]
 
 
@@ -34,7 +41,7 @@ def display(show: str, *, plan: Plan) -> Iterator[Listener]:
     if show == "quiet":
         yield lambda _event: None
     elif show == "json":
-        yield _json_line
+        yield _JsonLines().take
     elif sys.stderr.isatty():
         with _progress() as progress:
             yield _Live(progress, plan).take
@@ -42,12 +49,36 @@ def display(show: str, *, plan: Plan) -> Iterator[Listener]:
         yield _Lines(plan).take
 
 
-def _json_line(event: RunEvent) -> None:
-    from wayframe.files import redact
+class _JsonLines:
+    """Every event as a JSON line with its UTC time, as in events.jsonl, and progress too, but not each single frame.
 
-    line = redact({"event": type(event).__name__, **asdict(event)})
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    Of the frames of one segment, or of the stitch, the last one always gets its line.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now, self._monotonic = now, monotonic
+        self._shown = -math.inf
+
+    def take(self, event: RunEvent) -> None:
+        """Print the event, unless it is progress that comes too soon after the last one."""
+        if isinstance(event, TRANSIENT) and event.done < event.frames and not self._is_due():
+            return
+        stamp = self._now().isoformat(timespec="milliseconds")
+        line = redact({"time": stamp, "event": type(event).__name__, **asdict(event)})
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def _is_due(self) -> bool:
+        moment = self._monotonic()
+        if moment - self._shown < SECONDS_BETWEEN_PROGRESS:
+            return False
+        self._shown = moment
+        return True
 
 
 def _progress() -> Progress:
@@ -114,7 +145,8 @@ class _Lines:
     def _text(self, event: RunEvent) -> str | None:
         if isinstance(event, RunStarted):
             verb = "continued" if event.continued else "started"
-            return f"run {event.run_id} {verb}: {event.segments} segments, {event.frames} frames, engine {event.engine}"
+            size = f"{counted(event.segments, 'segment')}, {counted(event.frames, 'frame')}"
+            return f"run {event.run_id} {verb}: {size}, engine {event.engine}"
         if isinstance(event, SegmentReused):
             return f"segment {event.segment} was rendered before"
         if isinstance(event, TaskChanged) and event.kind is not TaskKind.ORCHESTRATOR:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Copy the video here.", show_default=False)]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-EventsOption = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+EventsOption = Annotated[
+    bool, typer.Option("--json", help="Print events as JSON lines with UTC times, progress at most ten times a second.")
+]
 
 
 def register(app: typer.Typer) -> None:

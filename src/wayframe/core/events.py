@@ -20,7 +20,12 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({TaskState.COMPLETE, TaskState.FAILED, TaskState.CANCELLED})
+class RunState(StrEnum):
+    """How a run ended; its record says the same as its status."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class TaskKind(StrEnum):
@@ -118,7 +123,7 @@ class RunFinished:
     """A run ended; `video` is the final file's name when it completed, `outcome` what the record says of it."""
 
     run_id: str
-    state: TaskState
+    state: RunState
     video: str | None = None
     error: str | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, repeat
 
 from wayframe.core.schedule import phase_of_step
+from wayframe.core.wording import counted
 from wayframe.errors import PayloadError, SpecError
 
 ABSENT = "0"
@@ -47,14 +48,14 @@ class Multiplier:
         if len(self.phases) == 1:
             return self._spread(self.phases[0], steps=total, field=field)
         if len(self.phases) != len(steps_per_phase):
-            problem = f"{len(self.phases)} parts for {_count(len(steps_per_phase), 'phase')}"
+            problem = f"{len(self.phases)} parts for {counted(len(steps_per_phase), 'phase')}"
             raise SpecError(field, problem, self.text, fix="give one part per phase, or one value for the whole run")
         parts = zip(self.phases, steps_per_phase, strict=True)
         return tuple(chain.from_iterable(self._spread(values, steps=count, field=field) for values, count in parts))
 
     def _spread(self, values: tuple[float, ...], *, steps: int, field: str) -> tuple[float, ...]:
         if len(values) > steps:
-            problem = f"{_count(len(values), 'value')} for {_count(steps, 'step')}"
+            problem = f"{counted(len(values), 'value')} for {counted(steps, 'step')}"
             raise SpecError(field, problem, self.text, fix="give at most one value per step")
         return tuple(values[i * len(values) // steps] for i in range(steps))
 
@@ -135,10 +136,6 @@ def wire_multipliers(
     return (*rows, *repeat((WANGP_DEFAULT,) * steps, loras - len(rows)))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _shortest(number: float) -> str:
     return repr(number).removesuffix(".0")
 
@@ -177,7 +174,7 @@ def _wire_parts(entry: object, *, field: str, phases: int) -> tuple[tuple[float,
         raise PayloadError(field, "expected a multiplier", entry, fix="leave the entry out: WanGP then uses 1.0")
     parts = entry.strip().split(";")
     if len(parts) > max(phases, 1):
-        raise PayloadError(field, f"{len(parts)} parts for {_count(phases, 'phase')}", entry)
+        raise PayloadError(field, f"{len(parts)} parts for {counted(phases, 'phase')}", entry)
     return tuple(tuple(_wire_number(n, field=field, entry=entry) for n in part.split(",")) for part in parts)
 
 

@@ -23,6 +23,7 @@ from wayframe.core.payload_rules import (
     PAYLOAD_UNUSED_IMAGES,
 )
 from wayframe.core.payload_wire import Wire
+from wayframe.core.wording import counted
 from wayframe.errors import PayloadError
 
 EVEN = 2
@@ -51,7 +52,7 @@ class Frames:
 def spread(values: Sequence[object], *, count: int, key: str) -> None:
     """Raise `PayloadError` unless a list has one value, or one for each of `count` segments."""
     if 1 < len(values) < count or not values:
-        problem = f"{len(values)} values for {count} segments"
+        problem = f"{counted(len(values), 'value')} for {counted(count, 'segment')}"
         raise PayloadError(key, problem, list(values), fix="give one value for all, or one for each")
 
 
@@ -130,10 +131,10 @@ def _overlaps(wire: Wire, *, frames: Sequence[int], found: list[Finding]) -> tup
 def _images(wire: Wire, *, count: int, found: list[Finding]) -> tuple[str, ...]:
     images, needed = wire.input_image_paths_resolved, count + 1
     if len(images) < needed and (len(images), count) != (1, 1):
-        problem = f"{len(images)} pictures for {count} segments"
+        problem = f"{counted(len(images), 'picture')} for {counted(count, 'segment')}"
         raise PayloadError("input_image_paths_resolved", problem, fix=f"{needed} are needed")
     if len(images) > needed:
-        message = f"{len(images)} pictures for {count} segment{'' if count == 1 else 's'}: only {needed} are used"
+        message = f"{len(images)} pictures for {counted(count, 'segment')}: only {needed} are used"
         found.append(finding(PAYLOAD_UNUSED_IMAGES, message, where="keyframes", evidence={"pictures": len(images)}))
     return images[:needed]
 

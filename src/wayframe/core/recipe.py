@@ -11,6 +11,7 @@ from wayframe.core.catalogue import TWO_EXPERTS, Model, Preset, PresetLora
 from wayframe.core.loras import Multiplier, merge_phase_loras, parse_multiplier
 from wayframe.core.schedule import SCALE, Solver, timesteps
 from wayframe.core.spec import Keyframe, LoraUse, PhaseConfig, PhaseLora, PhaseSpec, TravelSpec
+from wayframe.core.wording import counted
 from wayframe.errors import SpecError
 
 _T = TypeVar("_T")
@@ -210,9 +211,9 @@ def _switched(layer: Layer, *, count: int, switch: int | None) -> list[str]:
     if switch >= count:
         raise SpecError(
             layer.field("phase_config.model_switch_phase"),
-            f"the low expert never runs in {count} phase{'s' if count > 1 else ''}",
+            f"the low expert never runs in {counted(count, 'phase')}",
             switch,
-            fix=f"use 1 to {count - 1}" if count > 1 else "leave it out",
+            fix=f"use {', '.join(map(str, range(1, count)))}" if count > 1 else "leave it out",
         )
     return ["high" if number <= switch else "low" for number in range(1, count + 1)]
 

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from wayframe.core.loras import parse_multiplier
+from wayframe.core.wording import counted
 from wayframe.errors import SpecError
 
 Expert = Literal["high", "low", "only"]
@@ -246,11 +247,11 @@ class TravelSpec(_Recipe):
         joins = max(len(self.keyframes) - 2, 0)
         segments = max(len(self.keyframes) - 1, 1)
         if isinstance(self.overlap, tuple) and len(self.overlap) != joins:
-            raise ValueError(f"overlap: {len(self.overlap)} values for {joins} joins; one number holds for all")
+            values, places = counted(len(self.overlap), "value"), counted(joins, "join")
+            raise ValueError(f"overlap: {values} for {places}; one number holds for all")
         if isinstance(self.segment_frames, tuple) and len(self.segment_frames) != segments:
-            raise ValueError(
-                f"segment_frames: {len(self.segment_frames)} values for {segments} segments; one number holds for all"
-            )
+            values, places = counted(len(self.segment_frames), "value"), counted(segments, "segment")
+            raise ValueError(f"segment_frames: {values} for {places}; one number holds for all")
         return self
 
     @model_validator(mode="after")

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from wayframe.core.events import (
-    ENDED,
     TRANSIENT,
     FindingMade,
     RunEvent,
     RunFinished,
     RunStarted,
+    RunState,
     SegmentPublished,
     SegmentReused,
     StepApplied,
@@ -25,6 +25,7 @@ from wayframe.core.events import (
     TaskKind,
     TaskState,
 )
+from wayframe.core.wording import counted
 from wayframe.files import redact, redact_text
 from wayframe.store.runs import DEBUG_LOG, EVENTS, RunFolder
 from wayframe.workflow.record import apply_event
@@ -113,7 +114,12 @@ def _described(event: RunEvent) -> _Line:
     if isinstance(event, SegmentReused):
         return "INFO", "STORE", event.task, f"segment {event.segment} was rendered before: {event.key}"
     if isinstance(event, SegmentPublished):
-        return "INFO", "STORE", event.task, f"segment {event.segment} published: {event.frames} frames, {event.key}"
+        return (
+            "INFO",
+            "STORE",
+            event.task,
+            f"segment {event.segment} published: {counted(event.frames, 'frame')}, {event.key}",
+        )
     if isinstance(event, FindingMade):
         found = event.finding
         return "WARNING", "LINT", None, f"{found.code} at {found.where}: {found.message}"
@@ -129,10 +135,11 @@ def _task_line(event: TaskChanged) -> _Line:
 
 def _run_line(event: RunEvent) -> _Line:
     if isinstance(event, RunStarted):
-        what = f"{event.segments} segments, {event.frames} frames, engine {event.engine}"
+        size = f"{counted(event.segments, 'segment')}, {counted(event.frames, 'frame')}"
+        what = f"{size}, engine {event.engine}"
         return "INFO", "RUN", None, f"run {event.run_id} {'continued' if event.continued else 'started'}: {what}"
     if isinstance(event, RunFinished):
-        level = "INFO" if event.state in ENDED - {TaskState.FAILED} else "ERROR"
+        level = "INFO" if event.state is not RunState.FAILED else "ERROR"
         return (
             level,
             "RUN",

@@ -26,7 +26,6 @@ from wayframe.store.runs import RECORD_SCHEMA, RUNNING
 from wayframe.workflow.trip import Trip
 
 COMPONENTS = ("wayframe", "av", "numpy", "opencv-python-headless", "pillow", "pydantic")
-STATUS = {TaskState.COMPLETE: "completed", TaskState.FAILED: "failed", TaskState.CANCELLED: "cancelled"}
 _QUEUED = {"state": TaskState.QUEUED.value, "started": None, "finished": None, "reused": False, "error": None}
 
 
@@ -118,7 +117,7 @@ def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
     elif isinstance(event, FindingMade):
         record["findings"] += findings_json((event.finding,))
     elif isinstance(event, RunFinished):
-        record.update(status=STATUS[event.state], finished=time, error=event.error)
+        record.update(status=event.state.value, finished=time, error=event.error)
         record["outcome"].update(event.outcome)
 
 

@@ -16,6 +16,7 @@ from wayframe.core.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    RunState,
     StitchProgress,
     TaskKind,
     TaskState,
@@ -147,7 +148,7 @@ class _Run:
             self._ended(error)
             raise
         self.tasks.change(TaskKind.ORCHESTRATOR, TaskState.COMPLETE)
-        self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=TaskState.COMPLETE, video=VIDEO, outcome=outcome))
+        self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=RunState.COMPLETED, video=VIDEO, outcome=outcome))
 
     def _work(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool) -> dict[str, Any]:
         begin = time.perf_counter()
@@ -212,10 +213,10 @@ class _Run:
 
     def _ended(self, error: BaseException) -> None:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
-        state = TaskState.CANCELLED if stopped else TaskState.FAILED
         known = isinstance(error, WayframeError | OSError)
         text = None if stopped else redact_text(str(error) if known else f"{type(error).__name__}: {error}")
-        self.tasks.fail_running(state, text)
+        self.tasks.fail_running(TaskState.CANCELLED if stopped else TaskState.FAILED, text)
+        state = RunState.CANCELLED if stopped else RunState.FAILED
         self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=state, error=text))
 
 
