@@ -11,6 +11,7 @@ import yaml
 
 import wayframe as package
 from cli.terminal import Terminal
+from wayframe.store.runs import RunFolder
 from workflow.rides import through
 
 PLAN_KEYS = {
@@ -60,7 +61,7 @@ def test_plan_shows_every_step_to_people(wayframe: Terminal, spec: Path) -> None
 
 def test_plan_touches_no_engine_and_leaves_no_run(wayframe: Terminal, spec: Path) -> None:
     assert wayframe("plan", spec, "--engine", "not-here-yet").code == 0
-    assert list((wayframe.home / "runs").iterdir()) == []
+    assert not wayframe.home.exists()
 
 
 def test_origins_say_where_every_value_is_from(wayframe: Terminal, spec: Path) -> None:
@@ -140,6 +141,59 @@ def test_runs_lists_the_newest_first_and_says_so_when_there_is_none(wayframe: Te
     lines = wayframe("runs", "--limit", "2").out.splitlines()
     assert [line.split()[0] for line in lines] == ["run", runs[0]["run_id"], runs[1]["run_id"]]
     assert lines[1].split()[1:5] == ["completed", "2", "9", "null"]
+
+
+def test_runs_says_on_stderr_how_many_records_it_leaves_out(wayframe: Terminal, spec: Path) -> None:
+    wayframe("run", spec, "-q")
+    [good] = (wayframe.home / "runs").iterdir()
+    texts = ["{", '{"schema": "wayframe.run/99"}', '{"schema": "wayframe.run/1", "status": "completed"}']
+    for number, text in enumerate(texts):
+        (wayframe.home / "runs" / f"2999010100000000{number}").mkdir()
+        (wayframe.home / "runs" / f"2999010100000000{number}" / "run.json").write_text(text)
+    for words in ((), ("--where", "frames = 9")):
+        printed = wayframe("runs", *words)
+        assert printed.err == "3 records left out: damaged, or of another version\n"
+        assert [line.split()[0] for line in printed.out.splitlines()] == ["run", good.name]
+    assert [run["run_id"] for run in wayframe("runs", "--json").json()] == [good.name]
+
+
+def test_a_list_reads_no_more_records_than_it_shows(
+    wayframe: Terminal, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in ("1", "2", "3"):
+        wayframe("run", spec, "-q", "--seed", seed)
+    read, names = RunFolder.read, []
+
+    def noted(folder: RunFolder) -> dict[str, object]:
+        names.append(folder.run_id)
+        return read(folder)
+
+    monkeypatch.setattr(RunFolder, "read", noted)
+    wayframe("runs", "--limit", "1")
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs",),
+        ("show", "last"),
+        ("plan", "trip.json"),
+        ("lint", "trip.json"),
+        ("inspect", "last"),
+        ("compare", "last", "last"),
+        ("export", "last", "--to", "payload"),
+        ("doctor",),
+    ],
+)
+def test_commands_that_read_make_no_home_folder(wayframe: Terminal, spec: Path, words: tuple[str, ...]) -> None:
+    assert spec.exists()
+    printed = wayframe(*words, "--home", "typo")
+    assert not (wayframe.folder / "typo").exists()
+    if "last" in words:
+        assert "there is no home folder" in printed.err
+    if words == ("runs",):
+        assert f"there is no home folder {wayframe.folder / 'typo'}" in printed.out
 
 
 def test_the_schema_accepts_what_the_program_does(wayframe: Terminal, spec: Path) -> None:

@@ -42,3 +42,8 @@ def test_a_home_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"home folder .*file cannot be used: .*; choose another with --home"):
         open_home(tmp_path / "file")
+
+
+def test_a_home_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    assert open_home(tmp_path / "typo", make=False).root == tmp_path / "typo"
+    assert not (tmp_path / "typo").exists()

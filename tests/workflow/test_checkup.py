@@ -20,6 +20,13 @@ def test_a_healthy_place_passes_every_check(tmp_path: Path) -> None:
     assert list(tmp_path.glob(".doctor*")) == []
 
 
+def test_a_home_that_is_not_there_yet_is_no_fault_and_is_not_made(tmp_path: Path) -> None:
+    checks = {check.name: check for check in check_up(tmp_path / "new" / "home")}
+    assert all(check.good for check in checks.values())
+    assert checks["home"].says == f"{tmp_path / 'new' / 'home'} (the first run makes it)"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_home_that_cannot_be_made_is_a_failed_check(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     [home] = [check for check in check_up(tmp_path / "file") if check.name == "home"]

@@ -110,7 +110,7 @@ def compare(
     chosen = form or _by_name(out)
     filters = Filters(everything=everything, ignore=tuple(ignore or ()), only=tuple(only or ()))
     with _trouble():
-        place = open_home(home)
+        place = open_home(home, make=False)
         if log:
             selection = last_completed(log, last=last, defaults=defaults)
         else:

@@ -48,7 +48,7 @@ def import_(
     target = out or payload.with_suffix(".yaml")
     if target.exists() and not force:
         raise typer.BadParameter(f"{target} exists; use another name, or --force", param_hint="--out")
-    imported = import_file(payload, reading=Reading(like=like, strict=strict, home=open_home(home)))
+    imported = import_file(payload, reading=Reading(like=like, strict=strict, home=open_home(home, make=False)))
     write_atomic(target, spec_text(imported, name=payload.name, suffix=target.suffix.lower()))
     if json:
         import json as codec
@@ -110,7 +110,7 @@ def _export(what: str, *, like: Like, keyframes: Path | None, home: Path | None)
     from wayframe.workflow.exchange import export_of_record, export_of_spec
     from wayframe.workflow.sources import Reading
 
-    place = open_home(home)
+    place = open_home(home, make=False)
     if Path(what).suffix.lower() in SUFFIXES and not Path(what).is_dir():
         reading = Reading(like=like, home=place)
         return export_of_spec(Path(what), reading=reading, home=place, pictures=keyframes)

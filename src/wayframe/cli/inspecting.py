@@ -84,7 +84,7 @@ def _inspection(what: str, *, keyframes: Path | None, home: Path | None) -> tupl
     from wayframe.store.home import open_home
     from wayframe.store.runs import find_run
 
-    run = find_run(open_home(home), what)
+    run = find_run(open_home(home, make=False), what)
     return inspect_run(run, keyframes=keyframes), run.path / "metrics.png"
 
 

@@ -12,6 +12,8 @@ from wayframe.cli.options import HomeOption, JsonOption, KeyframesOption, LikeOp
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
+    from wayframe.store.home import Home
+    from wayframe.store.query import RunRow
     from wayframe.workflow.trip import Trip
 
 
@@ -136,30 +138,48 @@ def runs(
     home: HomeOption = None,
 ) -> None:
     """List the runs of the home folder, imported ones too, newest first."""
+    from wayframe.core.wording import counted
     from wayframe.store.home import open_home
-    from wayframe.store.query import row_of
-    from wayframe.store.runs import readable_runs
 
-    place = open_home(home)
-    found = _chosen([record for _, record in readable_runs(place)], where=where)[:limit]
+    place = open_home(home, make=False)
+    found, left_out = _listed(place, where=where, limit=limit)
+    if left_out:
+        typer.echo(f"{counted(left_out, 'record')} left out: damaged, or of another version", err=True)
     if json:
-        _print_json(found)
+        _print_json([record for record, _ in found])
     elif found:
         from wayframe.cli import views
 
-        views.print_runs([row_of(record) for record in found])
+        views.print_runs([row for _, row in found])
+    elif not place.root.is_dir():
+        typer.echo(f"no runs yet: there is no home folder {place.root}; try: wayframe demo")
     else:
         typer.echo(f"no such runs in {place.runs}" if where else f"no runs yet in {place.runs}; try: wayframe demo")
 
 
-def _chosen(records: list[dict[str, Any]], *, where: str | None) -> list[dict[str, Any]]:
-    """The records for which an expression is true."""
-    from wayframe.store.query import matching, row_of
+def _listed(home: Home, *, where: str | None, limit: int) -> tuple[list[tuple[dict[str, Any], RunRow]], int]:
+    """Records with their rows, newest first, and how many records on the way cannot be read.
 
-    if where is None:
-        return records
-    ids = set(matching([row_of(record) for record in records], where=where))
-    return [record for record in records if record["run_id"] in ids]
+    Records may be large: without a condition no more are read than are shown.
+    """
+    from wayframe.errors import StoreError
+    from wayframe.store.query import matching, row_of
+    from wayframe.store.runs import list_runs
+
+    found: list[tuple[dict[str, Any], RunRow]] = []
+    left_out = 0
+    for folder in list_runs(home):
+        if where is None and len(found) == limit:
+            break
+        try:
+            record = folder.read()
+            found.append((record, row_of(record)))
+        except StoreError:
+            left_out += 1
+    if where is not None:
+        ids = set(matching([row for _, row in found], where=where))
+        found = [(record, row) for record, row in found if row.run_id in ids][:limit]
+    return found, left_out
 
 
 def schema(
@@ -191,19 +211,29 @@ def _trip(
     from wayframe.store.home import open_home
     from wayframe.workflow import sources as read
 
-    place = open_home(home)
+    place = open_home(home, make=False)
     source = read.spec_source(sources, words=words, reading=read.Reading(like=like, strict=strict, home=place))
     return read.trip_of_spec(source, home=place, pictures=keyframes)
 
 
 def _record(what: str, *, home: Path | None) -> dict[str, Any]:
+    from wayframe.errors import StoreError
     from wayframe.store.home import open_home
-    from wayframe.store.runs import find_run
+    from wayframe.store.runs import RunFolder, find_run
+    from wayframe.store.specs import SUFFIXES
     from wayframe.workflow.sources import capsule_of
 
-    if Path(what).suffix.lower() == ".mp4":
-        return capsule_of(Path(what))
-    return find_run(open_home(home), what).read()
+    path = Path(what)
+    if path.suffix.lower() == ".mp4":
+        return capsule_of(path)
+    if path.is_file():
+        hint = f"; wayframe plan {what} shows a spec" if path.suffix.lower() in SUFFIXES else ""
+        raise StoreError(f"{what} is neither a run nor a video of ours (.mp4){hint}")
+    if path.is_dir():
+        return RunFolder(path=path.absolute()).read()
+    if what != "last" and not what.isdigit():
+        raise StoreError(f"{what} is no id of a run, no folder and no file; wayframe runs lists the runs")
+    return find_run(open_home(home, make=False), what).read()
 
 
 def _print_json(data: object) -> None:

@@ -40,14 +40,17 @@ class Home:
         return self.root / "presets"
 
 
-def open_home(chosen: Path | None = None) -> Home:
+def open_home(chosen: Path | None = None, *, make: bool = True) -> Home:
     """The home folder: `chosen`, else ``$WAYFRAME_HOME``, else the platform's user data folder; made when missing.
 
-    Raises `StoreError` when it cannot be made or written.
+    Whoever only reads says `make=False`: a mistyped name must not become a folder. Raises `StoreError` when it cannot
+    be made or written.
     """
     named = chosen or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
     root = (named or Path(platformdirs.user_data_dir("wayframe", appauthor=False))).expanduser().absolute()
     home = Home(root=root)
+    if not make:
+        return home
     try:
         for folder in (home.runs, home.artifacts):
             folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
-from wayframe.errors import SpecError
+from wayframe.errors import SpecError, StoreError
 
 ALLOWED_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION})
 ALLOWED_FUNCTIONS = frozenset(
@@ -62,8 +62,11 @@ COLUMNS = tuple(field.name for field in fields(RunRow))
 
 
 def row_of(record: Mapping[str, Any]) -> RunRow:
-    """The row of a record, ours or imported from a log."""
-    return _logged(record) if "logged" in record else _own(record)
+    """The row of a record, ours or imported from a log; raises `StoreError` for one that lacks what a row shows."""
+    try:
+        return _logged(record) if "logged" in record else _own(record)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise StoreError(f"the record of run {record.get('run_id')} lacks a part: {error}") from error
 
 
 def _own(record: Mapping[str, Any]) -> RunRow:

@@ -81,8 +81,9 @@ class RunFolder:
     def _read(self) -> dict[str, Any]:
         try:
             record = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise StoreError(f"{self.path} holds no {RECORD}") from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            what = f"{self.path} holds no {RECORD}" if self.path.is_dir() else f"there is no run folder {self.path}"
+            raise StoreError(what) from error
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.path / RECORD} cannot be read: {error}") from error
         found = record.get("schema") if isinstance(record, dict) else None
@@ -214,6 +215,8 @@ def find_run(home: Home, name: str) -> RunFolder:
     found = runs[:1] if name == "last" else [run for run in runs if run.run_id.startswith(name)]
     if len(found) == 1:
         return found[0]
+    if not home.root.is_dir():
+        raise StoreError(f"no run of id {name!r}: there is no home folder {home.root}; choose another with --home")
     what = "several runs" if found else "no run"
     hint = ", ".join(run.run_id for run in (found or runs)[:5]) or "there is none yet"
     raise StoreError(f"{what} of id {name!r} in {home.runs}; there: {hint}")

@@ -39,10 +39,7 @@ class Check:
 
 def check_up(chosen_home: Path | None) -> list[Check]:
     """Look at versions, the machine, codecs, picture formats, the home folder, space, catalogue and engines."""
-    try:
-        home = open_home(chosen_home)
-    except StoreError as error:
-        return [_versions(), Check(name="home", good=False, says=str(error))]
+    home = open_home(chosen_home, make=False)
     return [
         _versions(),
         _machine(),
@@ -98,14 +95,24 @@ def _pictures() -> Check:
 
 
 def _home(home: Home) -> str:
-    probe = home.root / ".doctor"
-    write_atomic(probe, "ok")
-    probe.unlink()
-    return str(home.root)
+    if home.root.is_dir():
+        probe = home.root / ".doctor"
+        write_atomic(probe, "ok")
+        probe.unlink()
+        return str(home.root)
+    above = _above(home)
+    if home.root.exists() or not above.is_dir() or not os.access(above, os.W_OK):
+        raise StoreError(f"home folder {home.root} cannot be made; choose another with --home")
+    return f"{home.root} (the first run makes it)"
+
+
+def _above(home: Home) -> Path:
+    """The home folder, or what there is of the way to it."""
+    return next(path for path in (home.root, *home.root.parents) if path.exists())
 
 
 def _space(home: Home) -> Check:
-    free = shutil.disk_usage(home.root).free
+    free = shutil.disk_usage(_above(home)).free
     return Check(name="space", good=free > LEAST_SPACE, says=f"{free / GIB:.1f} GiB free in the home folder")
 
 
