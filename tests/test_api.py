@@ -42,6 +42,19 @@ def test_a_file_a_mapping_and_a_loaded_spec_are_the_same_trip(trip: Path) -> Non
     assert len(digests) == 1
 
 
+def test_pictures_alone_are_a_trip(trip: Path) -> None:
+    plan = wayframe.plan(["0.png", trip / "1.png", "2.png"])
+    assert len(plan.keyframes) == 3
+    assert plan == wayframe.plan({"keyframes": [{"image": f"{number}.png"} for number in range(3)]})
+
+
+@pytest.mark.parametrize("given", [None, 7, [1, 2], [["0.png"]], []])
+def test_what_is_no_trip_is_an_error_that_says_what_was_expected(trip: Path, given: object) -> None:
+    assert trip.is_dir()
+    with pytest.raises(SpecError, match=r"spec: expected a file, pictures, a mapping or a loaded spec|keyframes"):
+        wayframe.plan(given)
+
+
 def test_pictures_are_relative_to_the_spec_file(trip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (trip / "elsewhere").mkdir()
     monkeypatch.chdir(trip / "elsewhere")
@@ -61,7 +74,7 @@ def test_a_plan_has_every_step_and_cannot_be_changed(trip: Path) -> None:
 
 def test_planning_makes_no_run(trip: Path) -> None:
     wayframe.plan("trip.yaml", home=trip / "other")
-    assert list((trip / "other" / "runs").iterdir()) == []
+    assert not (trip / "other").exists()
     assert not (trip / "home").exists()
 
 

@@ -12,7 +12,7 @@ print([step.guidance for step in plan.segments[0].steps])
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "load", "plan", "run"]
 
-Spec: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | TravelSpec"
+Spec: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any] | TravelSpec"
 
 
 def load(path: str | os.PathLike[str]) -> TravelSpec:
@@ -38,14 +38,14 @@ def load(path: str | os.PathLike[str]) -> TravelSpec:
 def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None) -> Plan:
     """Every step that a run of `spec` would do. Touches no model.
 
-    `spec` is a file, a mapping or a loaded spec; an upstream payload is read plainly. Pictures are relative to the
-    file's folder, else to the current one.
+    `spec` is a file, a sequence of pictures, a mapping or a loaded spec; an upstream payload is read plainly. Pictures
+    are relative to the file's folder, else to the current one.
     Raises `errors.InputError`.
     """
     from wayframe.store.home import open_home
     from wayframe.workflow.sources import trip_of_spec
 
-    return trip_of_spec(_source(spec), home=open_home(Path(home) if home else None)).plan
+    return trip_of_spec(_source(spec), home=open_home(Path(home) if home else None, make=False)).plan
 
 
 def run(
@@ -96,6 +96,7 @@ def compare(
 def _source(spec: Spec) -> SpecSource:
     from wayframe.core.payload import is_payload
     from wayframe.core.spec import TravelSpec, parse_spec
+    from wayframe.errors import SpecError
     from wayframe.workflow.sources import Reading, SpecSource, payload_source, spec_source
 
     if isinstance(spec, TravelSpec):
@@ -104,4 +105,8 @@ def _source(spec: Spec) -> SpecSource:
         return payload_source(spec, base=Path.cwd(), words={}, reading=Reading())
     if isinstance(spec, Mapping):
         return SpecSource(spec=parse_spec(spec), base=Path.cwd())
-    return spec_source([Path(spec)], words={})
+    if isinstance(spec, str | os.PathLike):
+        return spec_source([Path(spec)], words={})
+    if isinstance(spec, Sequence) and all(isinstance(item, str | os.PathLike) for item in spec):
+        return spec_source([Path(item) for item in spec], words={})
+    raise SpecError("spec", "expected a file, pictures, a mapping or a loaded spec", spec)

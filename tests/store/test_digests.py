@@ -66,18 +66,28 @@ def test_a_broken_memory_counts_as_none(home: Home, tmp_path: Path, read: list[s
 def test_a_lora_is_named_by_its_bytes_or_by_its_address_without_the_query(home: Home, tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"a")
     cache = DigestCache(home)
-    assert cache.lora("a.safetensors", base=tmp_path) == "sha256:" + hashlib.sha256(b"a").hexdigest()
-    assert cache.lora("https://example.com/a.safetensors?sig=1", base=tmp_path) == (
+    assert (
+        cache.lora("a.safetensors", base=tmp_path, field="loras[1].file")
+        == "sha256:" + hashlib.sha256(b"a").hexdigest()
+    )
+    assert cache.lora("https://example.com/a.safetensors?sig=1", base=tmp_path, field="loras[1].file") == (
         "url:https://example.com/a.safetensors"
     )
-    assert cache.lora("https://me:secret@example.com:8443/a@b.safetensors", base=tmp_path) == (
+    assert cache.lora("https://me:secret@example.com:8443/a@b.safetensors", base=tmp_path, field="loras[1].file") == (
         "url:https://example.com:8443/a@b.safetensors"
     )
 
 
 def test_only_safetensors_that_are_there_are_taken(home: Home, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"pickle")
-    with pytest.raises(SpecError, match=r"loras: is not a \.safetensors file \(got 'a\.pt'\)"):
-        DigestCache(home).lora("a.pt", base=tmp_path)
-    with pytest.raises(SpecError, match=r"loras: cannot be read: No such file or directory"):
-        DigestCache(home).lora("gone.safetensors", base=tmp_path)
+    with pytest.raises(SpecError, match=r"loras\[1\]\.file: is not a \.safetensors file \(got 'a\.pt'\)"):
+        DigestCache(home).lora("a.pt", base=tmp_path, field="loras[1].file")
+    with pytest.raises(SpecError, match=r"loras\[1\]\.file: cannot be read: No such file or directory"):
+        DigestCache(home).lora("gone.safetensors", base=tmp_path, field="loras[1].file")
+
+
+def test_a_home_folder_that_is_not_there_is_not_made_for_a_digest(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"a")
+    nowhere = open_home(tmp_path / "nowhere", make=False)
+    assert DigestCache(nowhere).sha256(tmp_path / "a.safetensors") == hashlib.sha256(b"a").hexdigest()
+    assert not nowhere.root.exists()

@@ -135,6 +135,34 @@ def test_pictures_alone_are_a_spec_relative_to_the_current_folder(
     assert trip.plan.frames == 7
 
 
+def test_a_spec_beside_other_files_is_refused_as_such(ground: Ground) -> None:
+    spec = ground.spec_file(through(0, 1))
+    for others in ([ground.folder / "0.png"], [ground.spec_file(through(0, 1), name="other.yaml")]):
+        with pytest.raises(
+            SpecError, match=r"trip\.json: is a spec beside other files; give one spec or pictures, not both"
+        ):
+            spec_source([spec, *others], words={})
+
+
+def test_what_other_commands_read_is_refused_with_their_name(ground: Ground) -> None:
+    plan = ground.spec_file(ground.trip(through(0, 1)).planned(), name="plan.json")
+    with pytest.raises(SpecError, match=r"plan\.json: is a plan, not a spec; wayframe run --plan .*plan\.json runs it"):
+        spec_source([plan], words={})
+    folder = ground.run(through(0, 1)).folder.path
+    with pytest.raises(SpecError, match=rf"is the record of a run, not a spec; wayframe show {folder} shows it"):
+        spec_source([folder / "run.json"], words={})
+    with pytest.raises(SpecError, match=r"is a folder; wayframe new .* makes a spec of its pictures"):
+        spec_source([ground.folder], words={})
+
+
+def test_folders_without_the_pictures_are_named_once(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, result, _ = finished
+    monkeypatch.chdir(result.folder.path)
+    with pytest.raises(SpecError) as caught:
+        trip_of_video(Path(result.video.name), keyframes=None)
+    assert str(caught.value).count(str(result.folder.path.resolve())) == 1
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "clip.mp4", "folder"])
 def test_what_is_neither_spec_nor_picture_is_refused(ground: Ground, name: str) -> None:
     with pytest.raises(SpecError, match=rf"{name}: is neither a spec nor a picture"):
@@ -168,6 +196,14 @@ def test_a_local_lora_is_named_by_its_bytes(ground: Ground) -> None:
 
 
 def test_a_lora_that_is_not_there_is_named(ground: Ground) -> None:
-    said: Data = {"model": "wan2.2-vace-a14b", "loras": [{"file": "gone.safetensors"}]}
-    with pytest.raises(SpecError, match=r"loras: cannot be read: No such file.*gone\.safetensors"):
-        ground.trip(through(0, 1, **said))
+    loras = [{"file": "https://example.com/a.safetensors"}, {"file": "gone.safetensors"}]
+    model = "wan2.2-vace-a14b"
+    with pytest.raises(SpecError, match=r"^loras\[1\]\.file: cannot be read: No such file.*gone\.safetensors"):
+        ground.trip(through(0, 1, model=model, loras=loras))
+    own = through(0, 1, 2, model=model)
+    own["keyframes"][1]["loras"] = loras
+    with pytest.raises(SpecError, match=r"^keyframes\[1\]\.loras\[1\]\.file: cannot be read"):
+        ground.trip(own)
+    phases = [{"steps": 2, "expert": "high"}, {"steps": 2, "expert": "low", "loras": loras[1:]}]
+    with pytest.raises(SpecError, match=r"^phases\[1\]\.loras\[0\]\.file: cannot be read"):
+        ground.trip(through(0, 1, model=model, phases=phases))

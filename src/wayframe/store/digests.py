@@ -25,25 +25,25 @@ class DigestCache:
         if known is not None and known[:3] == stamp and isinstance(known[3], str):
             return known[3]
         digest = sha256_file(path)
-        if path.stat().st_mtime_ns == status.st_mtime_ns:
+        if path.stat().st_mtime_ns == status.st_mtime_ns and self._file.parent.is_dir():  # a plan makes no home folder
             self._entries[str(path.absolute())] = [*stamp, digest]
             write_atomic(self._file, json.dumps(self._entries, indent=0))
         return digest
 
-    def lora(self, file: str, *, base: Path) -> str:
+    def lora(self, file: str, *, base: Path, field: str) -> str:
         """The digest of a LoRA: ``sha256:...`` of a local file (relative to `base`), ``url:...`` of a remote one.
 
-        Raises `SpecError` when a local file is not there or is not a .safetensors file.
+        Raises `SpecError` that names `field` when a local file is not there or is not a .safetensors file.
         """
         if "://" in file:
             return f"url:{_public(file)}"
         path = base / file
         if path.suffix != ".safetensors":
-            raise SpecError("loras", "is not a .safetensors file", file)
+            raise SpecError(field, "is not a .safetensors file", file)
         try:
             return f"sha256:{self.sha256(path)}"
         except OSError as error:
-            raise SpecError("loras", f"cannot be read: {error.strerror}", file) from error
+            raise SpecError(field, f"cannot be read: {error.strerror}", file) from error
 
 
 def _public(address: str) -> str:

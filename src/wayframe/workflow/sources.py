@@ -14,12 +14,14 @@ from wayframe.core.payload import is_payload, without_secrets
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_rules import PAYLOAD_SECRET
 from wayframe.core.payload_spec import Imported, import_payload
+from wayframe.core.plan import PLAN_SCHEMA
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
 from wayframe.files import Redactor, is_secret_name, redact
 from wayframe.media.index import read_metadata
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
+from wayframe.store.runs import RECORD_SCHEMA
 from wayframe.store.specs import SUFFIXES, read_data
 from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, prepare, prepare_plan
 
@@ -50,20 +52,45 @@ def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any], reading: Rea
 
     Raises `PayloadError` for a payload that cannot be read, and `SpecError` for anything else.
     """
+    _check_paths(paths)
     if len(paths) == 1 and paths[0].suffix.lower() in SUFFIXES:
         data = read_data(paths[0])
+        _check_document(data, path=paths[0])
         if is_payload(data):
             return payload_source(data, base=paths[0].absolute().parent, words=words, reading=reading or Reading())
         _only_for_payloads(reading, name=str(paths[0]))
         merged = {**data, **words} if isinstance(data, Mapping) else data
         return SpecSource(spec=parse_spec(merged), base=paths[0].absolute().parent)
-    strange = next((path for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES), None)
-    if strange is not None:
-        expected = f"expected one spec ({', '.join(SUFFIXES)}) or pictures"
-        raise SpecError(str(strange), "is neither a spec nor a picture", fix=expected)
     _only_for_payloads(reading, name="pictures")
     data = {"keyframes": [{"image": str(path)} for path in paths], **words}
     return SpecSource(spec=parse_spec(data), base=Path.cwd())
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    for path in paths:
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            raise SpecError(str(path), "is a folder", fix=f"wayframe new {path} makes a spec of its pictures")
+        if suffix in SUFFIXES and len(paths) > 1:
+            raise SpecError(str(path), "is a spec beside other files", fix="give one spec or pictures, not both")
+        if suffix not in SUFFIXES and suffix not in IMAGE_SUFFIXES:
+            expected = f"expected one spec ({', '.join(SUFFIXES)}) or pictures"
+            raise SpecError(str(path), "is neither a spec nor a picture", fix=expected)
+
+
+def _check_document(data: object, *, path: Path) -> None:
+    """Refuse what other commands of ours write, with the command that reads it."""
+    schema = str(data.get("schema", "")) if isinstance(data, Mapping) else ""
+    if schema.startswith(_family(PLAN_SCHEMA)):
+        raise SpecError(str(path), "is a plan, not a spec", fix=f"wayframe run --plan {path} runs it")
+    if schema.startswith(_family(RECORD_SCHEMA)):
+        folder = path.absolute().parent
+        raise SpecError(str(path), "is the record of a run, not a spec", fix=f"wayframe show {folder} shows it")
+
+
+def _family(schema: str) -> str:
+    """A schema without its version."""
+    return schema.rpartition("/")[0] + "/"
 
 
 def _only_for_payloads(reading: Reading | None, *, name: str) -> None:
@@ -73,7 +100,7 @@ def _only_for_payloads(reading: Reading | None, *, name: str) -> None:
 
 def payload_source(data: object, *, base: Path, words: Mapping[str, Any], reading: Reading) -> SpecSource:
     """The spec that an upstream payload stands for; secrets are taken out before anything is read."""
-    catalogue = load_catalogue(reading.home or open_home(None))
+    catalogue = load_catalogue(reading.home or open_home(make=False))
     imported = import_payload(
         redact(data), catalogue=catalogue, like=reading.like, strict=reading.strict, is_secret=is_secret_name
     )
@@ -104,15 +131,18 @@ def trip_of_spec(source: SpecSource, *, home: Home, pictures: Path | None = None
 def trip_of_plan(path: Path, *, keyframes: Path | None) -> Trip:
     """The trip of a plan file; its pictures are looked for in `keyframes`, else beside the plan and where we are."""
     plan = parse_plan(read_data(path))
-    folders = [keyframes] if keyframes else [path.absolute().parent, Path.cwd()]
-    return prepare_plan(plan, folders=folders)
+    return prepare_plan(plan, folders=_folders(path, keyframes=keyframes))
 
 
 def trip_of_video(path: Path, *, keyframes: Path | None) -> Trip:
     """The trip that a video of ours carries; pictures as in `trip_of_plan`."""
     carried = capsule_of(path)
-    folders = [keyframes] if keyframes else [path.absolute().parent, Path.cwd()]
-    return prepare_plan(parse_plan(carried["plan"]), folders=folders, carried=carried)
+    return prepare_plan(parse_plan(carried["plan"]), folders=_folders(path, keyframes=keyframes), carried=carried)
+
+
+def _folders(path: Path, *, keyframes: Path | None) -> list[Path]:
+    """Where pictures are looked for; each folder once."""
+    return [keyframes] if keyframes else list(dict.fromkeys([path.resolve().parent, Path.cwd().resolve()]))
 
 
 def capsule_of(path: Path) -> dict[str, Any]:

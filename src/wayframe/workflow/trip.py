@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def prepare(
     _check_prompts(resolved)
     engine = engine_facts(resolved.engine)
     plan = make_plan(
-        resolved, keyframes=facts, lora_digests=_lora_digests(resolved, base=base, home=home), engine=engine
+        resolved, keyframes=facts, lora_digests=_lora_digests(spec, resolved, base=base, home=home), engine=engine
     )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote = remote_findings(facts)
@@ -133,6 +133,22 @@ def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
         yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
-def _lora_digests(resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:
-    cache = DigestCache(home)
-    return {file: cache.lora(file, base=base) for file in lora_files([s.recipe for s in resolved.segments])}
+def _lora_digests(spec: TravelSpec, resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:
+    cache, said = DigestCache(home), spec_json(spec)
+    return {
+        file: cache.lora(file, base=base, field=next(_places(said, file), f"preset {resolved.preset}: loras"))
+        for file in lora_files([segment.recipe for segment in resolved.segments])
+    }
+
+
+def _places(value: object, file: str, *, path: str = "") -> Iterator[str]:
+    """The fields of a spec that name a LoRA's file, such as ``keyframes[1].loras[0].file``."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            field = f"{path}.{name}".lstrip(".")
+            if name in ("file", "url") and item == file:
+                yield field
+            yield from _places(item, file, path=field)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _places(item, file, path=f"{path}[{index}]")
