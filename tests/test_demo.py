@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import yaml
 
-from wayframe.flow import FlowPair, Picture
+from wayframe.camera import Picture
+from wayframe.flow import FlowPair
 
 DEMO = files("wayframe.demo")
 TRIP = yaml.safe_load(DEMO.joinpath("trip.yaml").read_text())

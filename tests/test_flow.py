@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.jobs import picture
-from wayframe.flow import WHOLE, FlowPair, Picture, View, look, smooth
+from wayframe.camera import Picture, View, look
+from wayframe.flow import FlowPair, smooth
 
 MIDDLE = np.s_[16:-16, 24:-24]
 
@@ -123,23 +124,11 @@ def test_pictures_of_two_sizes_are_refused() -> None:
         FlowPair.of(first=picture(1), last=picture(1, width=64, height=48))
 
 
-def test_a_view_shows_the_place_that_it_names() -> None:
-    first = picture(1, width=192, height=128)
-    assert np.array_equal(look(first, view=View(left=10, top=5))[:-5, :-10], first[5:, 10:])
-
-
 def test_a_pair_is_seen_through_a_view_as_a_picture_is() -> None:
     first, last = picture(1, width=192, height=128), picture(1, width=192, height=128, shift=6)
     view = View(scale=0.9, left=8, top=6)
     pair = FlowPair.of(first=first, last=last)
     assert distance(pair.frame(0.5, view=view), look(pair.frame(0.5), view=view)) < 2
-
-
-def test_the_whole_view_is_a_copy_of_every_pixel() -> None:
-    first = picture(1)
-    seen = look(first, view=WHOLE)
-    assert np.array_equal(seen, first)
-    assert not np.shares_memory(seen, first)
 
 
 @given(t=st.floats(-1, 2))

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture: TypeAlias = NDArray[np.uint8]
+from wayframe.camera import WHOLE, Picture, View, crisp, look, read_at, reading, softness
+
 Field: TypeAlias = NDArray[np.float32]
 Affine: TypeAlias = NDArray[np.float64]
 
@@ -32,18 +33,6 @@ _UNTRUSTED, _OUTSIDE = 0.12, 0.003  # weights of places that are not believed, a
 _LIGHT_CELL = 8  # working pixels below which a difference is detail, not light
 _BORDER = 6.0  # working pixels over which a picture fades out where another shows what is beyond it
 _NO_TRUST, _FULL_TRUST = 0.27, 0.42  # below: a dissolve without motion; above: motion in full
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A camera: the output's point (x, y) shows the picture's point (x * scale + left, y * scale + top), in pixels."""
-
-    scale: float = 1.0
-    left: float = 0.0
-    top: float = 0.0
-
-
-WHOLE = View()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +100,10 @@ class FlowPair:
             for plane in (velocity[..., 0], velocity[..., 1], start_weight, end_weight)
         )
         right, down = right * self._ratio[0], down * self._ratio[1]
-        start = _drawn(self.first, x=right * np.float32(-t), y=down * np.float32(-t), view=view)
-        end = _drawn(self.last, x=right * np.float32(1 - t), y=down * np.float32(1 - t), view=view)
-        drawn = cv2.blendLinear(start, end, first_share, last_share)
+        start = reading(view, x=right * np.float32(-t), y=down * np.float32(-t))
+        end = reading(view, x=right * np.float32(1 - t), y=down * np.float32(1 - t))
+        mixed = cv2.blendLinear(read_at(self.first, start), read_at(self.last, end), first_share, last_share)
+        drawn = crisp(_picture(mixed), lost=softness(start) * (1 - late) + softness(end) * late)
         size = (self.first.shape[1], self.first.shape[0])
         return _picture(cv2.add(drawn, _through(_field(light), view=view, size=size), dtype=cv2.CV_8U))
 
@@ -163,15 +153,6 @@ def smooth(t: float) -> float:
     """Smoothstep 3t^2 - 2t^3 from 0 at t <= 0 to 1 at t >= 1, at rest at both ends."""
     t = min(max(t, 0.0), 1.0)
     return t * t * (3 - 2 * t)
-
-
-def look(picture: Picture, *, view: View) -> Picture:
-    """A copy of `picture` as `view` shows it; the very same pixels for `WHOLE`."""
-    if view == WHOLE:
-        return picture.copy()
-    matrix = np.array([[view.scale, 0, view.left], [0, view.scale, view.top]])
-    flags, size = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, (picture.shape[1], picture.shape[0])
-    return _picture(cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _small(picture: Picture) -> Picture:
@@ -345,14 +326,6 @@ def _counts(motion: Motion, *, at: Field, velocity: Field) -> Field:
     strays = _length(_sampled(motion.flow, at) - velocity) / np.float32(_STRAY)
     weight = cv2.remap(motion.weight, *_targets(at), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return _field(weight * (np.float32(0.05) + cv2.exp(-(strays**2))) + np.float32(_OUTSIDE))
-
-
-def _drawn(picture: Picture, *, x: Field, y: Field, view: View) -> Picture:
-    """`picture` read at what the camera shows plus the offset (x, y), both in pixels of the picture."""
-    columns = np.arange(picture.shape[1]) * view.scale + view.left
-    rows = np.arange(picture.shape[0]) * view.scale + view.top
-    there_x, there_y = x + columns.astype(np.float32), y + rows.astype(np.float32)[:, None]
-    return _picture(cv2.remap(picture, there_x, there_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _passing(flow: Field, *, after: float) -> Field:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
+import pytest
 
 from contract.jobs import OnDemand, job, picture, render, segment
 from wayframe.engines.base import Frame
 from wayframe.engines.preview import PreviewEngine
+
+BLOCKS: Frame = (
+    np.random.default_rng(2).integers(0, 256, (8, 12, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+)
 
 
 def moved(frames: list[Frame]) -> list[float]:
@@ -66,11 +72,36 @@ def test_the_middle_frame_shows_the_middle_of_a_shift() -> None:
     assert error.mean() < dissolve.mean() / 5
 
 
-def test_motion_rests_at_both_keyframes() -> None:
+def test_motion_slows_down_at_the_keyframes_and_does_not_stop() -> None:
     plan = segment(frames=17, amount_of_motion=0.0)
     steps = moved(render(PreviewEngine(), job(plan, first=picture(1), last=picture(1, shift=8))))
-    assert steps[0] < max(steps) / 3
-    assert steps[-1] < max(steps) / 3
+    middle = max(steps)
+    for end in (steps[0], steps[-1]):
+        assert middle / 3 < end < middle
+
+
+def test_pictures_that_do_not_belong_together_are_held_for_a_moment() -> None:
+    first, plan = picture(1, width=192, height=128), segment(frames=17, amount_of_motion=0.0)
+    coarse = np.random.default_rng(2).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    steps = moved(render(PreviewEngine(), job(plan, first=first, last=coarse.repeat(8, axis=0).repeat(8, axis=1))))
+    assert max(steps[0], steps[-1]) < max(steps) / 20
+
+
+def test_the_camera_neither_rests_nor_bounces_at_a_keyframe() -> None:
+    plan = segment(frames=25, amount_of_motion=0.5)
+    steps = moved(render(PreviewEngine(), job(plan, first=picture(1), last=picture(1))))
+    assert 0.3 * max(steps) < steps[0] < 0.7 * max(steps)
+    assert 0.3 * max(steps) < steps[-1] < 0.7 * max(steps)
+
+
+def test_a_keyframe_is_no_sharper_than_the_frames_around_it() -> None:
+    plan = segment(frames=17, amount_of_motion=0.3)
+    fine = np.random.default_rng(1).integers(-24, 25, (128, 208, 3)) + picture(1, width=208, height=128)
+    scene = cv2.GaussianBlur(np.clip(fine, 0, 255).astype(np.uint8), (0, 0), 0.7)
+    shown = render(PreviewEngine(), job(plan, first=scene[:, 16:].copy(), last=scene[:, 8:-8].copy()))
+    sharpness = [float(np.abs(np.diff(frame.astype(int), n=2, axis=1)).mean()) for frame in shown]
+    assert sharpness[0] == pytest.approx(np.mean(sharpness[1:4]), rel=0.04)
+    assert sharpness[-1] == pytest.approx(np.mean(sharpness[-4:-1]), rel=0.04)
 
 
 def test_the_motion_of_given_frames_goes_on_without_a_jump() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from wayframe.camera import View, look
 from wayframe.engines.base import (
     EngineEvent,
     Frame,
@@ -15,7 +16,7 @@ from wayframe.engines.base import (
     SegmentJob,
     until_cancelled,
 )
-from wayframe.flow import FlowPair, View, look, smooth
+from wayframe.flow import FlowPair, smooth
 
 Vector: TypeAlias = tuple[float, float]
 
@@ -25,14 +26,16 @@ _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # neighbouring seeds drift far apa
 _CARRY_FRAMES = 12  # over which the motion of the given frames comes to rest
 _FASTEST_CARRY = 0.02  # of the picture's width in one frame
 _FASTEST_PACE = 3.0  # above it the eased time would overshoot and come back
+_CRUISE = 0.6  # pace at a keyframe, in parts of the mean: slow enough to dwell there, too fast to seem to stop
+_TURN = 1.5  # power of the sine by which the camera goes and returns: at 1 it would bounce at a keyframe, at 2 rest
 
 
 class PreviewEngine:
-    """Shows the way between two keyframes as their motion tells it, eased so that it rests at both.
+    """Shows the way between two keyframes as their motion tells it, slower near them but without a stop.
 
     The camera drifts by `amount_of_motion` in a direction that follows from the seed, and is back at both keyframes; a
     lone keyframe has only this drift and does not come back. Given frames are handed over as they are, and their motion
-    runs out softly after the last of them. Pictures that do not belong together dissolve.
+    goes on after the last of them. Pictures that do not belong together dissolve, and each is held for a moment.
     """
 
     name = "preview"
@@ -69,15 +72,16 @@ def _frames(job: SegmentJob) -> Iterator[Frame]:
         yield from (look(shown[-1], view=camera.view(number)) for number in range(1, rest + 1))
         return
     pair = FlowPair.of(first=shown[-1], last=job.last)
-    pace, left_over = _shared(motion, way=pair.way, rest=rest)
+    cruise = _CRUISE * pair.warp  # pictures that dissolve are held for a moment
+    start, left_over = _shared(motion, way=pair.way, rest=rest) if job.given else (cruise, motion)
     camera = _camera(job, rest=rest, carry=left_over)
     for number in range(1, rest + 1):
-        yield pair.frame(_eased(number / rest, pace=pace), view=camera.view(number))
+        yield pair.frame(_eased(number / rest, start=start, end=cruise), view=camera.view(number))
 
 
-def _eased(t: float, *, pace: float) -> float:
-    """The cubic from 0 to 1 over t in [0, 1] that starts at speed `pace` and ends at rest (Hermite form)."""
-    return pace * t * (1 - t) ** 2 + smooth(t)
+def _eased(t: float, *, start: float, end: float) -> float:
+    """The cubic from 0 to 1 over t in [0, 1] that has the speed `start` at 0 and `end` at 1 (Hermite form)."""
+    return start * t * (1 - t) ** 2 + smooth(t) - end * t**2 * (1 - t)
 
 
 def _shared(motion: Vector, *, way: Vector, rest: int) -> tuple[float, Vector]:
@@ -109,7 +113,7 @@ class _Camera:
         if self.returns and number == self.rest:
             return View()
         t = number / self.rest
-        away = math.sin(math.pi * t) ** 2 if self.returns else smooth(t)
+        away = math.sin(math.pi * t) ** _TURN if self.returns else _eased(t, start=_CRUISE, end=_CRUISE)
         scale = 1 / (1 + _ZOOM * self.amount * away)
         room = (1 - scale) / 2
         coasting = self._coasting(number)
