@@ -108,3 +108,17 @@ def until_cancelled(events: Iterator[EngineEvent], *, cancelled: Callable[[], bo
         if event is None:
             return
         yield event
+
+
+def painted(
+    jobs: Sequence[SegmentJob], *, frames: Callable[[SegmentJob], Iterator[Frame]], cancelled: Callable[[], bool]
+) -> Iterator[EngineEvent]:
+    """The events of an engine that paints the `frames` of one segment after the other; one job is held at a time."""
+
+    def events(job: SegmentJob) -> Iterator[EngineEvent]:
+        for index, pixels in enumerate(frames(job)):
+            yield FrameDone(segment=job.segment.index, index=index, pixels=pixels)
+        yield SegmentDone(segment=job.segment.index)
+
+    for number in range(len(jobs)):
+        yield from until_cancelled(events(jobs[number]), cancelled=cancelled)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from wayframe.engines.base import EngineEvent, Frame, FrameDone, SegmentDone, SegmentJob, until_cancelled
+from wayframe.engines.base import EngineEvent, Frame, SegmentJob, painted
 
 _FONT, _THINNEST = cv2.FONT_HERSHEY_SIMPLEX, 1
 _DARKEST, _SHADES = 48, 160  # colours are neither so dark nor so light that the number gets lost
@@ -31,20 +31,17 @@ class NullEngine:
         self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
         """Yield all frames of one segment after the other; one job is held at a time."""
-        for number in range(len(jobs)):
-            yield from until_cancelled(_events(jobs[number]), cancelled=cancelled)
+        return painted(jobs, frames=_frames, cancelled=cancelled)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _events(job: SegmentJob) -> Iterator[EngineEvent]:
+def _frames(job: SegmentJob) -> Iterator[Frame]:
     colour = _colour(job.segment.seed, key=job.segment.key)
-    for index in range(job.segment.frames):
-        given = index < len(job.given)
-        pixels = job.given[index] if given else _numbered(index, width=job.width, height=job.height, colour=colour)
-        yield FrameDone(segment=job.segment.index, index=index, pixels=pixels)
-    yield SegmentDone(segment=job.segment.index)
+    yield from job.given[: job.segment.frames]
+    for number in range(len(job.given), job.segment.frames):
+        yield _numbered(number, width=job.width, height=job.height, colour=colour)
 
 
 def _colour(seed: int, *, key: str) -> tuple[int, int, int]:

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wayframe.camera import View, look
-from wayframe.engines.base import (
-    EngineEvent,
-    Frame,
-    FrameDone,
-    SegmentDone,
-    SegmentJob,
-    until_cancelled,
-)
+from wayframe.engines.base import EngineEvent, Frame, SegmentJob, painted
 from wayframe.flow import FlowPair, smooth
 
 Vector: TypeAlias = tuple[float, float]
@@ -47,17 +40,10 @@ class PreviewEngine:
         self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
         """Yield all frames of one segment after the other; one job is held at a time."""
-        for number in range(len(jobs)):
-            yield from until_cancelled(_events(jobs[number]), cancelled=cancelled)
+        return painted(jobs, frames=_frames, cancelled=cancelled)
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _events(job: SegmentJob) -> Iterator[EngineEvent]:
-    for index, pixels in enumerate(_frames(job)):
-        yield FrameDone(segment=job.segment.index, index=index, pixels=pixels)
-    yield SegmentDone(segment=job.segment.index)
 
 
 def _frames(job: SegmentJob) -> Iterator[Frame]:
