@@ -65,13 +65,69 @@ def test_a_users_preset_may_be_for_a_users_model(home: Home) -> None:
         ("models", "\xff", r"mine\.toml: cannot be read"),
         ("models", MODEL.format(name="mine") + "stepz = 3\n", r"mine\.toml: stepz"),
         ("models", MODEL.format(name="mine").replace("experts = 1", "experts = 2"), "boundary"),
-        ("presets", PRESET.format(name="fast", model="gone"), "preset fast: models: is not in the catalogue"),
+        (
+            "presets",
+            PRESET.format(name="fast", model="gone"),
+            r"mine\.toml: models: is not in the catalogue \(got 'gone'\)",
+        ),
     ],
 )
-def test_a_wrong_file_is_named(home: Home, folder: str, text: str, says: str) -> None:
-    (home.root / folder / "mine.toml").write_bytes(text.encode("latin-1"))
-    with pytest.raises(CatalogueError, match=says):
-        load_catalogue(home)
+def test_a_wrong_file_is_named_in_full_to_whoever_asks_for_it(home: Home, folder: str, text: str, says: str) -> None:
+    path = home.root / folder / "mine.toml"
+    path.write_bytes(text.encode("latin-1"))
+    catalogue = load_catalogue(home)
+    ask = catalogue.model if folder == "models" else catalogue.preset
+    with pytest.raises(CatalogueError, match=says) as caught:
+        ask("mine" if folder == "models" else "fast")
+    assert str(caught.value).startswith(f"{path}: ")
+    assert [(fault.file, fault.path) for fault in catalogue.faults] == [(f"{folder}/mine.toml", str(path))]
+
+
+PHASED = """
+name = "fast"
+title = "Fast"
+models = ["{model}"]
+loras = [{{file = "a.safetensors", multiplier = "{multiplier}", for = "any", distilled = false}}]
+phases = [{{steps = 2, guidance = 1, expert = "{first}"}}, {{steps = 1, guidance = 1, expert = "{second}"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"model": "wan2.1-t2v-14b"}, r"phases\[0\]\.expert: wan2\.1-t2v-14b has only \(got 'high'\)"),
+        ({"first": "only", "second": "only"}, r"phases\[0\]\.expert: wan2\.2-t2v-a14b has high and low \(got 'only'\)"),
+        ({"first": "low", "second": "high"}, r"phases\[1\]\.expert: noise only falls"),
+        ({"multiplier": "1;0;1"}, r"loras\[0\]\.multiplier: 3 parts for 2 phases \(got '1;0;1'\)"),
+        ({"multiplier": "1;1,1"}, r"loras\[0\]\.multiplier: 2 values for 1 step"),
+    ],
+)
+def test_a_presets_phases_and_multipliers_must_fit_its_models(home: Home, said: dict[str, str], says: str) -> None:
+    words = {"model": "wan2.2-t2v-a14b", "multiplier": "1;0", "first": "high", "second": "low"}
+    (home.presets / "fast.toml").write_text(PHASED.format(**words))
+    assert load_catalogue(home).preset("fast").phases[1].expert == "low"
+    (home.presets / "fast.toml").write_text(PHASED.format(**{**words, **said}))
+    with pytest.raises(CatalogueError, match=f"{home.presets / 'fast.toml'}: {says}"):
+        load_catalogue(home).preset("fast")
+
+
+def test_a_wrong_file_hinders_only_those_who_may_mean_it(home: Home) -> None:
+    (home.models / "mine.toml").write_text(MODEL.format(name="mine") + "stepz = 3\n")
+    catalogue = load_catalogue(home)
+    assert catalogue.model("wan2.1-t2v-14b").title != "Mine"
+    assert catalogue.preset("plain").name == "plain"
+    for name in ("mine", "of nobody"):
+        with pytest.raises(CatalogueError, match="stepz"):
+            catalogue.model(name)
+    (home.models / "mine.toml").write_text("name = ")  # it may be about any model
+    with pytest.raises(CatalogueError, match="cannot be read"):
+        load_catalogue(home).model("wan2.1-t2v-14b")
+
+
+def test_a_wrong_file_that_replaces_an_entry_does_not_bring_the_shipped_one_back(home: Home) -> None:
+    (home.models / "a.toml").write_text(MODEL.format(name="wan2.1-t2v-14b") + "stepz = 3\n")
+    with pytest.raises(CatalogueError, match="stepz"):
+        load_catalogue(home).model("wan2.1-t2v-14b")
 
 
 def test_files_that_are_not_toml_are_left_alone(home: Home) -> None:

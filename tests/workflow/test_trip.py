@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wayframe.errors import SpecError
+from wayframe.errors import CatalogueError, SpecError
 from workflow.rides import Ground, through
 
 
@@ -17,3 +17,18 @@ def test_a_prompt_that_redaction_would_change_is_refused(name: str, tmp_path: Pa
     with pytest.raises(SpecError, match=rf"segments\[0\]\.{name}: looks as if it held a secret") as refused:
         ground.trip({**through(0, 1), **words})
     assert "sesame" not in str(refused.value)
+
+
+def test_a_wrong_file_of_the_home_folder_is_a_finding_unless_it_may_be_meant(tmp_path: Path):
+    ground = Ground.at(tmp_path, count=2)
+    assert ground.trip(through(0, 1)).plan.findings == ()
+    path = ground.home.presets / "fast.toml"
+    path.parent.mkdir()
+    path.write_text("name = ")
+    [found] = ground.trip(through(0, 1)).plan.findings
+    assert (found.code, found.severity) == ("catalogue-file-left-out", "warning")
+    assert found.message.startswith("presets/fast.toml: cannot be read")
+    assert str(tmp_path) not in found.message  # findings go into the video
+    assert ground.trip(through(0, 1, model="wan2.2-vace-a14b")).plan.model == "wan2.2-vace-a14b"
+    with pytest.raises(CatalogueError, match=f"^{path}: cannot be read"):
+        ground.trip(through(0, 1, preset="fast"))

@@ -9,9 +9,10 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from wayframe.core.loras import parse_multiplier
 from wayframe.core.schedule import Solver
 from wayframe.core.spec import Expert, LoraTarget, Multiplier, field_path
-from wayframe.errors import CatalogueError
+from wayframe.errors import CatalogueError, SpecError
 
 TWO_EXPERTS = 2
 
@@ -86,19 +87,44 @@ _Named = TypeVar("_Named", Model, Preset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A file that is left out of the catalogue: what is wrong with it, and the name that it speaks of.
+
+    `name` is None where it cannot be told: the file may then be about any of its kind. `file` is short
+    (``models/mine.toml``), `path` is full, as in `error`.
+    """
+
+    kind: Literal["model", "preset"]
+    name: str | None
+    file: str
+    path: str
+    error: CatalogueError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All models and presets that are known, by name."""
+    """All models and presets that are known, by name, and the files that are left out."""
 
     models: Mapping[str, Model] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
 
     def model(self, name: str) -> Model:
-        """The model of that name; `CatalogueError` names the nearest one."""
+        """The model of that name; `CatalogueError` names the nearest one, or a wrong file that may be about it."""
+        self._blame("model", name, known=name in self.models)
         return _known(self.models, name, field="model")
 
     def preset(self, name: str) -> Preset:
-        """The preset of that name; `CatalogueError` names the nearest one."""
+        """The preset of that name; `CatalogueError` names the nearest one, or a wrong file that may be about it."""
+        self._blame("preset", name, known=name in self.presets)
         return _known(self.presets, name, field="preset")
+
+    def _blame(self, kind: str, name: str, *, known: bool) -> None:
+        for fault in self.faults:
+            if fault.kind == kind and fault.name in (None, name):
+                raise fault.error
+        if not known and (wrong := next((fault for fault in self.faults if fault.kind == kind), None)):
+            raise wrong.error
 
 
 def parse_model(data: Mapping[str, object], *, source: str) -> Model:
@@ -109,6 +135,32 @@ def parse_model(data: Mapping[str, object], *, source: str) -> Model:
 def parse_preset(data: Mapping[str, object], *, source: str) -> Preset:
     """A preset from the data of its file; `source` is the file's name for errors."""
     return _parsed(Preset, data, source=source)
+
+
+def check_preset(preset: Preset, *, models: Mapping[str, Model], source: str) -> None:
+    """Raise `CatalogueError` unless the preset's phases and multipliers fit each other and each of its models."""
+    for name in preset.models:
+        if name not in models:
+            raise CatalogueError(f"{source}: models", "is not in the catalogue", name)
+        _check_experts(preset, models[name], source=source)
+    if not preset.phases:
+        return
+    for index, lora in enumerate(preset.loras):
+        place = f"{source}: loras[{index}].multiplier"
+        try:
+            parse_multiplier(lora.multiplier, field=place).per_step([p.steps for p in preset.phases], field=place)
+        except SpecError as error:
+            raise CatalogueError(error.field, error.problem, error.value, fix=error.fix) from error
+
+
+def _check_experts(preset: Preset, model: Model, *, source: str) -> None:
+    allowed = ("high", "low") if model.experts == TWO_EXPERTS else ("only",)
+    for index, phase in enumerate(preset.phases):
+        place = f"{source}: phases[{index}].expert"
+        if phase.expert not in allowed:
+            raise CatalogueError(place, f"{model.name} has {' and '.join(allowed)}", phase.expert)
+        if index and (preset.phases[index - 1].expert, phase.expert) == ("low", "high"):
+            raise CatalogueError(place, "noise only falls: high cannot follow low", phase.expert)
 
 
 def _parsed(kind: type[_Named], data: Mapping[str, object], *, source: str) -> _Named:

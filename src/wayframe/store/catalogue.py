@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from wayframe.core.catalogue import Catalogue, Model, Preset, parse_model, parse_preset
+from wayframe.core.catalogue import Catalogue, Fault, Model, Preset, check_preset, parse_model, parse_preset
 from wayframe.errors import CatalogueError
 from wayframe.store.home import Home
 
@@ -19,33 +20,63 @@ _Entry = TypeVar("_Entry", Model, Preset)
 def load_catalogue(home: Home) -> Catalogue:
     """All models and presets. A user's file may replace an entry of the package by giving its name.
 
-    Raises `CatalogueError` for a file that cannot be read and for a preset whose model is not there.
+    A file that cannot be used is left out and stands in the catalogue's faults: whoever asks for its name gets its
+    error, and everybody else goes on.
     """
     shipped = resources.files("wayframe.store")
-    models = _load([shipped / "models", home.models], parse_model)
-    presets = _load([shipped / "presets", home.presets], parse_preset)
-    for preset in presets.values():
-        missing = next((name for name in preset.models if name not in models), None)
-        if missing:
-            raise CatalogueError(f"preset {preset.name}: models", "is not in the catalogue", missing)
-    return Catalogue(models=models, presets=presets)
+    models = _Shelf[Model](kind="model", parse=parse_model)
+    presets = _Shelf[Preset](kind="preset", parse=parse_preset)
+    for folder in (shipped / "models", home.models):
+        models.take(folder)
+    for folder in (shipped / "presets", home.presets):
+        presets.take(folder)
+    for name, preset in list(presets.entries.items()):
+        try:
+            check_preset(preset, models=models.entries, source=str(presets.files[name]))
+        except CatalogueError as error:
+            presets.leave_out(presets.files[name], name=name, error=error)
+    return Catalogue(models=models.entries, presets=presets.entries, faults=(*models.faults, *presets.faults))
 
 
-def _load(folders: list[Traversable | Path], parse: Callable[..., _Entry]) -> dict[str, _Entry]:
-    entries: dict[str, _Entry] = {}
-    for folder in folders:
-        for name, data in _tables(folder):
-            entry = parse(data, source=name)
-            entries[entry.name] = entry
-    return entries
+@dataclass(slots=True, kw_only=True)
+class _Shelf(Generic[_Entry]):
+    """The entries of one kind, the files that they are from, and what is wrong with the others."""
+
+    kind: Literal["model", "preset"]
+    parse: Callable[..., _Entry]
+    entries: dict[str, _Entry] = field(default_factory=dict)
+    files: dict[str, Traversable | Path] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def take(self, folder: Traversable | Path) -> None:
+        """Read the files of a folder."""
+        if not folder.is_dir():
+            return
+        for file in sorted(folder.iterdir(), key=lambda item: item.name):
+            if file.name.endswith(".toml"):
+                self._read(file)
+
+    def _read(self, file: Traversable | Path) -> None:
+        name = None
+        try:
+            data = _table(file)
+            name = data["name"] if isinstance(data.get("name"), str) else None
+            entry = self.parse(data, source=str(file))
+        except CatalogueError as error:
+            self.leave_out(file, name=name, error=error)
+            return
+        self.entries[entry.name], self.files[entry.name] = entry, file
+
+    def leave_out(self, file: Traversable | Path, *, name: str | None, error: CatalogueError) -> None:
+        """Enter a fault; what an earlier file says under this name is no longer what the user means."""
+        short = f"{self.kind}s/{file.name}"
+        self.faults.append(Fault(kind=self.kind, name=name, file=short, path=str(file), error=error))
+        if name is not None:
+            self.entries.pop(name, None)
 
 
-def _tables(folder: Traversable | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not folder.is_dir():
-        return
-    for file in sorted(folder.iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml"):
-            try:
-                yield file.name, tomllib.loads(file.read_text(encoding="utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-                raise CatalogueError(file.name, f"cannot be read: {error}") from error
+def _table(file: Traversable | Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise CatalogueError(str(file), f"cannot be read: {error}") from error

@@ -118,4 +118,6 @@ def _space(home: Home) -> Check:
 
 def _catalogue(home: Home) -> str:
     catalogue = load_catalogue(home)
+    if catalogue.faults:
+        raise StoreError("; ".join(str(fault.error) for fault in catalogue.faults))
     return f"{len(catalogue.models)} models, {len(catalogue.presets)} presets"

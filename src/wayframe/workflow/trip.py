@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
 from wayframe.core.findings import Finding
 from wayframe.core.lint import Lint, with_findings
@@ -57,7 +58,8 @@ def prepare(
     made of. Raises `InputError` for anything that is wrong.
     """
     images, facts = keyframe_files(spec, base=base, pictures=pictures)
-    resolved = resolve(spec, catalogue=load_catalogue(home), first_size=(facts[0].width, facts[0].height))
+    catalogue = load_catalogue(home)
+    resolved = resolve(spec, catalogue=catalogue, first_size=(facts[0].width, facts[0].height))
     resolved = with_import(resolved, imported) if imported else resolved
     _check_prompts(resolved)
     engine = engine_facts(resolved.engine)
@@ -67,7 +69,7 @@ def prepare(
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote = remote_findings(facts)
     return Trip(
-        plan=replace(plan, findings=(*plan.findings, *remote)),
+        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote)),
         images=images,
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),
