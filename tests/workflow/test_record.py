@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from wayframe.workflow.record import plan_digest
+from wayframe.workflow.record import plan_digest, renewed_record
 from wayframe.workflow.run import RunResult
 from workflow.rides import Ground, Watch, through
 
+Finished = tuple[Ground, RunResult, Watch]
 HIDDEN = "hf_abcdefghijklmnop1234567890"
 SIGNED = f"https://models.example.com/style.safetensors?X-Amz-Signature={HIDDEN}&v=2"
 
@@ -53,3 +54,14 @@ def test_watching_changes_nothing(tmp_path_factory: pytest.TempPathFactory) -> N
     watched = ground.run(through(0, 1), listen=Watch().listen)
     alone = ground.elsewhere("alone").run(through(0, 1))
     assert watched.record["outcome"]["digest"] == alone.record["outcome"]["digest"]
+
+
+def test_a_record_that_goes_on_forgets_the_times_of_the_attempt_before(finished: Finished) -> None:
+    ground, result, _ = finished
+    before = result.folder.read()
+    renewed = renewed_record(before, plan=ground.trip(through(0, 1, 2, prompts=("up", "down"))).plan)
+    fresh = {"state": "queued", "started": None, "finished": None, "reused": False, "error": None}
+    for task, earlier in zip(renewed["tasks"], before["tasks"], strict=True):
+        assert earlier["finished"]
+        assert task == {**{name: earlier[name] for name in ("id", "kind", "segment")}, **fresh}
+    assert (renewed["status"], renewed["finished"], renewed["created"]) == ("running", None, before["created"])
