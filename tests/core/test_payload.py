@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -44,6 +45,31 @@ def test_the_same_travel_in_any_shape_gives_the_same_plan():
     assert [one.key for one in planned({"orchestrator_details": details()}).plan.segments] == [
         one.key for one in plain.segments
     ]
+
+
+def test_a_database_gives_mappings_as_text_and_they_are_read_like_mappings():
+    plain = [one.key for one in planned(details()).plan.segments]
+    for row in (
+        {**task(details()), "params": json.dumps(task(details())["params"])},
+        {"id": "task-1", "params": json.dumps({"orchestrator_details": json.dumps(details())})},
+        {"task_type": "travel_orchestrator", "orchestrator_details": json.dumps(details())},
+    ):
+        assert is_payload(row)
+        assert [one.key for one in planned(row).plan.segments] == plain
+    assert refused({"params": "{broken", "task_type": "travel_orchestrator"}).field == "params"
+
+
+def test_secrets_inside_such_a_text_are_taken_out():
+    payload = read_payload({"params": json.dumps({"orchestrator_details": details(openai_api_key="made-up")})})
+    assert payload.secrets == ("params.orchestrator_details.openai_api_key",)
+    assert "made-up" not in str(payload)
+
+
+def test_a_list_of_one_task_is_that_task_and_of_several_is_refused():
+    assert is_payload([task(details())])
+    assert read_payload([task(details())]) == read_payload(task(details()))
+    error = refused([task(details()), task(details())])
+    assert (error.field, error.problem) == ("payload", "holds 2 tasks")
 
 
 @pytest.mark.parametrize("data", [{"keyframes": [{"image": "a.png"}]}, {"prompt": "x"}, [], "text", None])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,7 @@ from wayframe.errors import PayloadError
 
 DETAILS, PARAMS, INDIVIDUAL = "orchestrator_details", "params", "individual_segment_params"
 OLD_DETAILS = "full_orchestrator_payload"
+_FOLDED = (PARAMS, DETAILS, OLD_DETAILS, INDIVIDUAL)
 WHOLE_TRAVEL, SEGMENT_TASKS = "travel_orchestrator", ("travel_segment", "individual_travel_segment")
 SEGMENT_GONE = frozenset(
     {"text_before_prompts", "text_after_prompts", "enhanced_prompts_expanded", "base_prompt", "negative_prompt"}
@@ -57,10 +59,12 @@ def names_a_key(name: str) -> bool:
 
 
 def is_payload(data: object) -> bool:
-    """Whether data is (or tries to be) an upstream payload and not a spec of ours."""
+    """Whether data is (or tries to be) an upstream payload, or a list of such, and not a spec of ours."""
+    if isinstance(data, list):
+        return any(isinstance(item, Mapping) and is_payload(item) for item in data)
     if not isinstance(data, Mapping) or "keyframes" in data:
         return False
-    inner = data.get(PARAMS)
+    inner = _unfolded(data.get(PARAMS))
     marks = {DETAILS, OLD_DETAILS, INDIVIDUAL, "task_type", *REQUIRED}
     return bool(marks & data.keys()) or (isinstance(inner, Mapping) and is_payload(inner))
 
@@ -68,12 +72,11 @@ def is_payload(data: object) -> bool:
 def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key) -> Payload:
     """Take a payload apart and check every key that is read.
 
-    Raises `PayloadError` that names the missing keys, or the first wrong one with its place, its value and what was
+    A list of one task is that task. A database gives params and orchestrator_details as JSON text: read too. Raises
+    `PayloadError` that names the missing keys, or the first wrong one with its place, its value and what was
     expected.
     """
-    if not isinstance(data, Mapping):
-        raise PayloadError("payload", "expected a mapping", data)
-    clean, secrets = without_secrets(data, is_secret=is_secret)
+    clean, secrets = without_secrets(_one_task(data), is_secret=is_secret)
     _check_text(clean)
     task, params, details = _parts(clean)
     kind = task.get("task_type", params.get("task_type", WHOLE_TRAVEL))
@@ -87,6 +90,30 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     shape = Shape.TASK if task or params else Shape.DETAILS
     parts = {"task": task, "params": params, "details": details}
     return _payload(shape, details, parts=parts, clean=clean, secrets=secrets)
+
+
+def _one_task(data: object) -> Mapping[str, Any]:
+    """The only task of a list, or the payload itself, with mappings in the place of those that came as text."""
+    if isinstance(data, list) and len(data) > 1:
+        raise PayloadError("payload", f"holds {len(data)} tasks", fix="give each of them a file of its own")
+    one = data[0] if isinstance(data, list) and data else data
+    if not isinstance(one, Mapping):
+        raise PayloadError("payload", "expected a mapping", one)
+    task = {str(key): _unfolded(value) if key in _FOLDED else value for key, value in one.items()}
+    params = task.get(PARAMS)
+    if isinstance(params, Mapping):
+        task[PARAMS] = {key: _unfolded(value) if key in _FOLDED else value for key, value in params.items()}
+    return task
+
+
+def _unfolded(value: object) -> object:
+    """The mapping that a text holds as JSON; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _check_text(data: Data) -> None:
