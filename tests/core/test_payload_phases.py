@@ -184,8 +184,12 @@ def test_short_strengths_are_filled_in_as_wangp_does_it():
 
 
 def test_more_parts_than_phases_are_refused_as_wangp_refuses_them():
-    with pytest.raises(PayloadError, match="2 parts for 1 phase"):
+    with pytest.raises(PayloadError, match=r"^lora_multipliers: 2 parts for 1 phase .*; say which phases there are"):
         planned(loose(num_inference_steps=6, lora_names=[STYLE], lora_multipliers=["1;0"]))
+    with pytest.raises(
+        PayloadError, match=r"^guidance_phases: high_noise_model.* which upstream adds, is for 3 phases"
+    ):
+        planned(loose(guidance_phases=2), like=OLD)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,12 @@ CASES: dict[str, list[Case]] = {
             details(structure_videos=[], fade_in_params_json_str="{}"),
         ),
     ],
-    "payload-key-unknown": [case(details(num_frame=3)), case(task(details(), new_key=1), task(details()))],
+    "payload-key-unknown": [
+        case(details(num_frame=3)),
+        case(task(details(), new_key=1), task(details())),
+        case(details(phase_config={**THREE, "flow_shfit": 5}), details(phase_config=THREE)),
+        case(segment(phase_config={**THREE, "flow_shfit": 5}), segment(phase_config=THREE)),
+    ],
     "payload-keys-carried": [case(details(shot_id="s")), case(task(details()))],
 }
 
@@ -201,6 +206,9 @@ def test_overlaps_are_made_even_and_fit(given: int | list[int], frames: list[int
     [
         ({"frame_overlap_expanded": [6, 6]}, "frame_overlap_expanded", "2 values for 3 joins"),
         ({"frame_overlap_expanded": []}, "frame_overlap_expanded", "0 values for 3 joins"),
+        ({"frame_overlap_expanded": [6, -2, 6]}, "frame_overlap_expanded[1]", "must be 0 or more"),
+        ({"frame_overlap_expanded": [6, None, 6]}, "frame_overlap_expanded[1]", "expected a whole number"),
+        ({"frame_overlap_expanded": -2}, "frame_overlap_expanded", "must be 0 or more"),
         ({"segment_frames_expanded": [53, 53]}, "segment_frames_expanded", "2 values for 4 segments"),
         ({"segment_frames_expanded": []}, "segment_frames_expanded", "0 values for 4 segments"),
         ({"base_prompts_expanded": ["a", "b", "c"]}, "base_prompts_expanded", "3 values for 4 segments"),
@@ -309,6 +317,14 @@ def test_strict_refuses_what_is_not_done_here_and_what_is_not_known():
     with pytest.raises(PayloadError, match="mood: is not a known key"):
         planned(details(mood="calm"), strict=True)
     assert planned(details(use_svi=False, shot_id="s"), strict=True).plan.frames == 92
+
+
+def test_a_strange_key_inside_a_phase_config_is_named_with_its_place():
+    phases = [{**THREE["phases"][0], "loras": [{**lora(HIGH), "weight": 2}], "guidance": 4}, *THREE["phases"][1:]]
+    found = planned(details(phase_config={**THREE, "phases": phases})).found("payload-key-unknown")
+    assert [one.where for one in found] == ["phase_config.phases[0].loras[0].weight", "phase_config.phases[0].guidance"]
+    with pytest.raises(PayloadError, match=r"phases\[0\].guidance"):
+        planned(details(phase_config={**THREE, "phases": phases}), strict=True)
 
 
 def test_what_is_carried_is_named_once_and_kept():

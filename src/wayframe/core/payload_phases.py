@@ -21,6 +21,7 @@ from wayframe.core.payload_rules import (
 )
 from wayframe.core.payload_wire import Wire, WireLora, WirePhase, WirePhases
 from wayframe.core.schedule import Solver, wire_switch_steps, wire_timesteps
+from wayframe.core.wording import counted
 from wayframe.errors import PayloadError
 
 Said = dict[str, Any]
@@ -234,6 +235,8 @@ class _Loose:
         found: list[Finding],
     ) -> dict[str, tuple[float, ...]]:
         """The strength of every LoRA at every step; of a LoRA that is named twice the strengths add up, as in WanGP."""
+        for entry in entries:
+            _check_parts(entry, phases=phases)
         texts = [1.0 if entry.text is None else entry.text for entry in entries]
         rows = wire_multipliers(
             texts, loras=len(texts), steps=steps, phases=phases, switch_phase=switch, switch_steps=parts
@@ -291,6 +294,19 @@ class _Loose:
             if entry.origin:
                 message = f"{entry.url.rsplit('/', 1)[-1]} at {entry.text} is added"
                 yield finding(PAYLOAD_ADDED, message, where="loras", evidence={"file": entry.url, "text": entry.text})
+
+
+def _check_parts(entry: _Entry, *, phases: int) -> None:
+    """Raise `PayloadError` for more parts than phases, which WanGP refuses as well."""
+    parts = str(entry.text).count(";") + 1
+    if parts <= phases:
+        return
+    if entry.origin:
+        problem = f"{entry.url.rsplit('/', 1)[-1]} at {entry.text}, which upstream adds, is for {parts} phases"
+        raise PayloadError("guidance_phases", problem, phases, fix="leave guidance_phases out, or read it --like plain")
+    problem = f"{parts} parts for {counted(phases, 'phase')}"
+    fix = "say which phases there are: a phase_config, guidance_phases, or a model that brings them (--like)"
+    raise PayloadError("lora_multipliers", problem, entry.text, fix=fix)
 
 
 def _filled(entry: _Entry, row: Sequence[float], *, found: list[Finding]) -> None:

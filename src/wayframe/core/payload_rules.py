@@ -108,7 +108,7 @@ PAYLOAD_NOT_STITCHED = rule(
     title="Upstream leaves these segments apart",
     why="Without chaining upstream makes no stitch: it delivers one video a segment. Here they are joined, and an "
     "overlap counts.",
-    action="Use overlap 1, so that every join is a cut at the keyframe.",
+    action="Import it and write overlap: 1 into the spec: then every join is a cut at the keyframe.",
 )
 PAYLOAD_CHAIN_IGNORED = rule(
     "payload-chaining-ignored",
@@ -187,7 +187,7 @@ PAYLOAD_UNKNOWN = rule(
     "payload-key-unknown",
     Severity.WARNING,
     title="The payload has a key that is not known",
-    why="Nothing is known of its effect upstream. It is kept and given back by an export.",
+    why="Nothing is known of its effect upstream. An export gives it back, unless it stood inside a phase_config.",
     action="Look for a misspelled key; --strict makes it an error.",
 )
 PAYLOAD_CARRIED = rule(

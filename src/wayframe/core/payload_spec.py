@@ -6,7 +6,7 @@ its `carried` block, so that an export gives it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from wayframe.core.payload_rules import (
     PAYLOAD_UNKNOWN,
     PAYLOAD_UNSUPPORTED,
 )
-from wayframe.core.payload_wire import Data, Wire
+from wayframe.core.payload_wire import Data, Wire, WirePhase, WirePhases
 from wayframe.core.resolve import Resolved
 from wayframe.core.spec import TravelSpec, parse_spec
 from wayframe.errors import PayloadError
@@ -35,6 +35,7 @@ from wayframe.errors import PayloadError
 _T = TypeVar("_T")
 Said = dict[str, Any]
 UPSTREAM_FPS = 16
+_KEYS_OF_A_LORA = frozenset({"url", "path", "multiplier", "strength", "scale"})
 _SETS_OF_KEYS = ("details", "params", "task", "individual")
 
 
@@ -265,9 +266,32 @@ def _key_findings(payload: Payload) -> Iterator[Finding]:
             else:
                 message = f"{key} is not a known key"
                 yield finding(PAYLOAD_UNKNOWN, message, where=key, evidence={"value": _short(value)})
+    yield from _unread_of_phases(payload)
     if carried:
         message = f"{len(carried)} keys without an effect are carried along"
         yield finding(PAYLOAD_CARRIED, message, where="carried", evidence={"keys": carried})
+
+
+def _unread_of_phases(payload: Payload) -> Iterator[Finding]:
+    """What a phase_config says beyond its grammar: nothing reads it, and an export does not give it back."""
+    known = {"phases": WirePhase.model_fields.keys() | {"phase"}, "loras": _KEYS_OF_A_LORA}
+    for part in ("individual", "params", "details"):
+        config = payload.parts.get(part, {}).get("phase_config")
+        for path in _strange_keys(config, "phase_config", known=known, names=WirePhases.model_fields.keys()):
+            message = f"{path} is not a known key, and is left out"
+            yield finding(PAYLOAD_UNKNOWN, message, where=path)
+        if config is not None:
+            return
+
+
+def _strange_keys(
+    value: object, path: str, *, known: Mapping[str, Collection[str]], names: Collection[str]
+) -> Iterator[str]:
+    for key, inner in value.items() if isinstance(value, Mapping) else ():
+        if key not in names:
+            yield f"{path}.{key}"
+        for index, item in enumerate(inner if key in known and isinstance(inner, list) else ()):
+            yield from _strange_keys(item, f"{path}.{key}[{index}]", known=known, names=known[key])
 
 
 def _short(value: object) -> object:

@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from wayframe.core.payload_keys import REQUIRED
 from wayframe.core.schedule import WIRE_SHIFT, WIRE_SOLVER, WIRE_STEPS_PER_PHASE, WIRE_SWITCH_PHASE
@@ -196,13 +197,19 @@ def read_wire(details: Data) -> Wire:
     try:
         return Wire.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = _most_exact(error)
         plain = first["msg"].removeprefix("Value error, ")
         known = _MESSAGES.get(first["type"])
         problem = known.format_map(first.get("ctx") or {}) if known else plain[:1].lower() + plain[1:]
         raise PayloadError(
             field_path(first["loc"]) or "payload", problem, None if first["type"] == "missing" else first["input"]
         ) from error
+
+
+def _most_exact(error: ValidationError) -> ErrorDetails:
+    """Of the first key that is wrong the deepest error: what may be a number or a list has one for either."""
+    found = error.errors(include_url=False)
+    return max((one for one in found if one["loc"][:1] == found[0]["loc"][:1]), key=lambda one: len(one["loc"]))
 
 
 def said(data: Mapping[str, JsonValue]) -> Data:
