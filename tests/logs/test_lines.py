@@ -54,6 +54,11 @@ def test_free_text_has_no_end_that_can_be_seen():
     assert len(pieces("[05:06:14] INFO GENERATION [FINAL_PARAMS] prompt: a cat [05:06:15] INFO HEADLESS two")) == 1
 
 
+def test_a_type_of_prompt_is_no_free_text():
+    found = pieces("[05:06:14] INFO GENERATION [FINAL_PARAMS] image_prompt_type: SE[05:06:15] INFO HEADLESS two")
+    assert [piece.text for piece in found] == ["[FINAL_PARAMS] image_prompt_type: SE", "two"]
+
+
 def test_a_line_of_nothing_but_heads_is_read_in_one_pass():
     assert len(pieces("[05:06:15] INFO A x" * 20_000)) == 20_000
 

@@ -44,8 +44,8 @@ LONGEST_VALUE = 1 << 16
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _TOKEN = re.compile(rf"(?P<escape>\\.)|(?P<quote>['\"])|(?P<head>{HEAD.pattern.removeprefix('(?x)')})", re.VERBOSE)
 _FREE_TEXT = re.compile(
-    r"(?i)(?:\[FINAL_PARAMS\] \w*prompt\w*: |\bTask override \w*prompt\w*: .*? → |\bApplied \w*prompt\w*: .*? → "
-    r"|\[VLM_\w+\] (?:Generated|Segment \d+): )"
+    r"(?i)(?:\[FINAL_PARAMS\] (?!\w*prompt_type)\w*prompt\w*: |\bTask override \w*prompt\w*: .*? → "
+    r"|\bApplied \w*prompt\w*: .*? → |\[VLM_\w+\] (?:Generated|Segment \d+): )"
 )
 
 
