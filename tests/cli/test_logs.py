@@ -146,6 +146,17 @@ def test_show_names_the_runs_that_there_are(wayframe: Terminal, log: Log) -> Non
     assert wayframe("logs", "show", "debug_1.log").code == 2
 
 
+@pytest.mark.parametrize("command", ["runs", "show", "import"])
+def test_a_log_of_our_own_run_leads_to_its_record(wayframe: Terminal, command: str) -> None:
+    folder = wayframe.folder / "run-1"
+    folder.mkdir()
+    (folder / "run.json").write_text("{}")
+    (folder / "debug.log").write_text("[DEBUG 2025-11-03T23:40:00.000001] wayframe run 1\n")
+    words = ("logs", command, folder / "debug.log", *(["1"] if command == "show" else []))
+    assert f"`wayframe show {folder}` shows it" in wayframe.fails(*words)
+    assert wayframe("logs", "tail", folder / "debug.log", "--once").code == 0
+
+
 # tail
 
 

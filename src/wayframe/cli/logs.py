@@ -41,6 +41,7 @@ def runs(
     """List the runs of a log."""
     from wayframe.logs import RunReader, RunStatus
 
+    _refuse_own(files)
     known = [each.value for each in RunStatus]
     wrong = next((name for name in status or () if name not in known), None)
     if wrong is not None:
@@ -82,7 +83,20 @@ def show(
 def _run(files: list[Path], name: str) -> RunRecord:
     from wayframe.logs import find_run
 
+    _refuse_own(files)
     return find_run(files, name)
+
+
+def _refuse_own(files: list[Path]) -> None:
+    """Raise LogError for a log of a run of ours: its record says more, and is among the runs already."""
+    from wayframe.errors import LogError
+    from wayframe.logs import own_run_folder
+
+    for file in files:
+        folder = own_run_folder(file)
+        if folder is not None:
+            fix = f"`wayframe show {folder}` shows it, `wayframe logs tail` follows its log"
+            raise LogError(str(file), "belongs to a run of ours, which has a record", fix=fix)
 
 
 def tail(
@@ -116,6 +130,7 @@ def import_runs(files: Files, home: HomeOption = None) -> None:
     from wayframe.store.home import open_home
     from wayframe.workflow.log_import import import_log
 
+    _refuse_own(files)
     place = open_home(home)
     found = list(import_log(files, home=place))
     for entry in found:
