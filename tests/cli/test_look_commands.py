@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from PIL import Image
 
 import wayframe as package
 from cli.terminal import Terminal
@@ -83,6 +84,22 @@ def test_lint_says_what_is_probably_not_meant(wayframe: Terminal) -> None:
     assert printed.out.splitlines()[-1] == "1 finding"
     [found] = wayframe("lint", "0.png", "0.png", "--resolution", "64x48", "--json").json()
     assert found.keys() >= {"code", "severity", "message", "where", "evidence", "action"}
+
+
+def test_lint_tells_what_is_done_to_a_picture(wayframe: Terminal) -> None:
+    Image.new("RGBA", (64, 48), (200, 100, 50, 128)).save(wayframe.folder / "veil.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (48, 64), (90, 90, 90)).save(wayframe.folder / "lying.jpg", exif=turned)
+    text = "matte: '#102030'\nkeyframes: [{image: 0.png}, {image: veil.png}, {image: lying.jpg}, {image: veil.png}]\n"
+    (wayframe.folder / "veiled.yaml").write_text(text)
+    found = wayframe("lint", "veiled.yaml", "--json").json()
+    done = [(item["code"], item["where"], item["message"]) for item in found if item["code"].startswith("image-")]
+    assert done == [
+        ("image-matted", "keyframes[1]", "transparent parts of veil.png are laid on #102030"),
+        ("image-turned", "keyframes[2]", "lying.jpg is turned upright as its EXIF orientation 6 says"),
+        ("image-matted", "keyframes[3]", "transparent parts of veil.png are laid on #102030"),
+    ]
 
 
 def test_strict_lint_fails_on_a_warning_and_not_on_a_remark(wayframe: Terminal, spec: Path) -> None:

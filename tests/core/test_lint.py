@@ -9,8 +9,9 @@ import pytest
 
 from core.trips import HIGH, I2V, LOW, ONE_EXPERT, PREVIEW, SEED_PHASES, T2V, VACE, planned, stills, timeline
 from wayframe.core import lint, resolve
-from wayframe.core.findings import RULES, Finding, Rule, Severity, rule
+from wayframe.core.findings import RULES, Finding, Rule, Severity, finding, rule
 from wayframe.core.lint import with_findings
+from wayframe.core.media_rules import IMAGE_TURNED
 
 Data = dict[str, Any]
 BASELINE, THREE_THREE = "lightning_baseline_2_2_2", "lightning_3_3"
@@ -135,14 +136,6 @@ CASES = [
         quiet=stills(2, resolution="480x832"),
         given={"sizes": {0: (1080, 1920), 1: (1080, 1440)}},
         quiet_given={"sizes": {0: (1080, 1920), 1: (1080, 1920)}},
-        where="keyframes[1]",
-    ),
-    Case(
-        code="image-animated",
-        loud=stills(2),
-        quiet=stills(2),
-        given={"animated": [1]},
-        quiet_given={},
         where="keyframes[1]",
     ),
     Case(
@@ -318,6 +311,30 @@ def test_the_plan_carries_the_findings_of_resolving_and_of_lint():
     whole = with_findings(trip.look)
     assert {"position-moved", "length-changed", "model-takes-no-pictures"} <= {f.code for f in whole.findings}
     assert [segment.key for segment in whole.segments] == trip.keys
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "said", "share"),
+    [
+        ("cover", (1920, 1080), "keyframe 1 is 1920x1080: cover cuts off 25 % of it", 0.25),
+        ("cover", (1000, 1500), "keyframe 1 is 1000x1500: cover cuts off 50 % of it", 0.5),
+        ("contain", (1600, 960), "keyframe 1 is 1600x960: contain adds bars on 20 % of the frame", 0.2),
+        ("stretch", (1920, 1080), "keyframe 1 is 1920x1080: stretch distorts it by 33 %", 0.3333),
+        ("stretch", (1080, 1080), "keyframe 1 is 1080x1080: stretch distorts it by 33 %", 0.3333),
+    ],
+)
+def test_a_keyframe_of_another_shape_is_told_what_the_fit_costs(
+    fit: str, size: tuple[int, int], said: str, share: float
+):
+    trip = planned(stills(2, resolution="768x576", fit=fit), sizes={1: size})
+    (shape,) = [finding for finding in trip.findings if finding.code == "keyframe-aspect"]
+    assert (shape.message, shape.evidence["share"]) == (said, share)
+
+
+def test_what_was_noticed_of_a_picture_is_in_the_plan():
+    turned = finding(IMAGE_TURNED, "b.jpg is turned upright", where="keyframes[1]")
+    assert turned in with_findings(planned(stills(2), noticed={1: turned}).look).findings
+    assert turned not in with_findings(planned(stills(2)).look).findings
 
 
 def test_segments_of_one_recipe_share_one_finding_that_names_them_all():

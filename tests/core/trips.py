@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def planned(
     digests: Sequence[str] = (),
     sizes: Mapping[int, tuple[int, int]] | None = None,
     loras: Mapping[str, str] | None = None,
-    animated: Collection[int] = (),
+    noticed: Mapping[int, Finding] | None = None,
     engine: EngineFacts = WAN,
 ) -> Planned:
     """Plan a spec; keyframe i is 1536x1152 and its digest is made of its number unless told otherwise."""
@@ -112,7 +112,10 @@ def planned(
     names = digests or [f"{index:08x}" for index in numbers]
     facts = [
         KeyframeFacts(
-            digest=digest(names[index]), width=shapes[index][0], height=shapes[index][1], animated=index in animated
+            digest=digest(names[index]),
+            width=shapes[index][0],
+            height=shapes[index][1],
+            findings=tuple(found for at, found in (noticed or {}).items() if at == index),
         )
         for index in numbers
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wayframe.engines.base import Frame
 from wayframe.media import images
 from wayframe.workflow import jobs
 from wayframe.workflow.jobs import JobBatch, Keyframes
@@ -30,7 +31,7 @@ def test_a_lone_keyframe_has_no_last(ground: Ground) -> None:
 def test_each_picture_is_read_once_on_the_way_and_none_before(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def counted(path: Path, *, matte: str) -> images.LoadedImage:
+    def counted(path: Path, *, matte: str) -> Frame:
         read.append(path.name)
         return images.load_image(path, matte=matte)
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 
 from wayframe.core.catalogue import TWO_EXPERTS
 from wayframe.core.findings import RANK, Finding, Severity, finding, rule
-from wayframe.core.media_rules import IMAGE_ANIMATED
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
-from wayframe.core.spec import PHASE_MARK
+from wayframe.core.spec import PHASE_MARK, Fit
 
 ASPECT_TOLERANCE = 0.03
 IDLE_SIGMA = 0.02
 HEAVIEST = 2.0
 LATENT_STRIDE = 4
 FIRST_LATENT_NEEDS = 2
+FITTING: Mapping[Fit, str] = MappingProxyType(
+    {
+        "cover": "cover cuts off {:.0f} % of it",
+        "contain": "contain adds bars on {:.0f} % of the frame",
+        "stretch": "stretch distorts it by {:.0f} %",
+    }
+)
 
 KEYFRAMES_IDENTICAL = rule(
     "keyframes-identical",
@@ -195,6 +202,11 @@ def _identical(look: Lint) -> Iterator[Finding]:
             )
 
 
+def _pictures(look: Lint) -> Iterator[Finding]:
+    for facts in look.keyframes:
+        yield from facts.findings
+
+
 def _sizes(look: Lint) -> Iterator[Finding]:
     width, height = look.plan.size
     for index, facts in enumerate(look.keyframes):
@@ -204,13 +216,11 @@ def _sizes(look: Lint) -> Iterator[Finding]:
         if all(short) if look.plan.fit == "contain" else any(short):
             message = f"keyframe {index} is {facts.width}x{facts.height}, the output {look.plan.resolution}"
             yield finding(KEYFRAME_SMALL, message, where=where, evidence=evidence)
-        if facts.animated:
-            message = f"keyframe {index} is an animation; its first frame is used"
-            yield finding(IMAGE_ANIMATED, message, where=where)
-        shapes = sorted((facts.width * height, facts.height * width))
-        if shapes[1] / shapes[0] - 1 > ASPECT_TOLERANCE:
-            message = f"keyframe {index} is {facts.width}x{facts.height}; fit {look.plan.fit} changes its shape"
-            yield finding(KEYFRAME_ASPECT, message, where=where, evidence=evidence)
+        narrow, wide = sorted((facts.width * height, facts.height * width))
+        if wide / narrow - 1 > ASPECT_TOLERANCE:
+            share = wide / narrow - 1 if look.plan.fit == "stretch" else 1 - narrow / wide
+            message = f"keyframe {index} is {facts.width}x{facts.height}: {FITTING[look.plan.fit].format(100 * share)}"
+            yield finding(KEYFRAME_ASPECT, message, where=where, evidence={**evidence, "share": round(share, 4)})
 
 
 def _phases_of(steps: Sequence[Step]) -> dict[int, list[Step]]:
@@ -333,6 +343,7 @@ def _pins(look: Lint) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Lint], Iterator[Finding]], ...] = (
     _identical,
+    _pictures,
     _sizes,
     _guidance,
     _loras,

@@ -132,12 +132,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyframeFacts:
-    """What a plan must know of a keyframe's file: sha256 of its bytes, its upright size in pixels, several frames?"""
+    """What a plan must know of a keyframe's file: sha256 of its bytes, upright size in pixels, what loading changes."""
 
     digest: str
     width: int
     height: int
-    animated: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

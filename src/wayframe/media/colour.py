@@ -27,7 +27,7 @@ def matte_colour(text: str) -> Rgb:
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether any part of a decoded picture is transparent."""
+    """Whether any part of a picture is transparent; decodes it only when its header says that it may be."""
     if not image.has_transparency_data:
         return False
     if image.mode.startswith("I;16"):

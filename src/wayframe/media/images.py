@@ -22,7 +22,7 @@ from wayframe.media.colour import flattened, has_alpha, matte_colour
 from wayframe.media.fit import Fit, fit_image
 from wayframe.media.pixels import Frame
 
-__all__ = ["Fit", "ImageFacts", "ImageLimits", "LoadedImage", "fit_image", "image_facts", "load_image"]
+__all__ = ["Fit", "ImageFacts", "ImageLimits", "fit_image", "image_facts", "load_image"]
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -66,30 +66,24 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What is known of a picture before it is decoded: upright size in pixels, and the sha256 of the file."""
+    """What is known of a picture: upright size in pixels, the sha256 of the file, and what is done to it on loading."""
 
     width: int
     height: int
-    animated: bool
     format: str
     digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LoadedImage:
-    """An upright picture, (height, width, 3) RGB, and what was done to the file to get it."""
-
-    pixels: Frame
     findings: tuple[Finding, ...]
 
 
 DEFAULT_LIMITS = ImageLimits()
+BLACK = "#000000"
 
 
-def image_facts(path: Path, *, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFacts:
-    """Size, format and digest of a picture, from its header and bytes alone.
+def image_facts(path: Path, *, matte: str = BLACK, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFacts:
+    """Size, format and digest of a picture from its header and bytes, and findings about what `load_image` does to it.
 
-    Raises `ImageError`, in one line with the file's name, as `load_image` does except for damage behind the header.
+    Only a picture that may be transparent is decoded. Raises `ImageError`, in one line with the file's name, as
+    `load_image` does, except for damage behind the header of a picture that is not decoded.
     """
     with _opened(path, limits) as image:
         width, height = image.size
@@ -98,31 +92,24 @@ def image_facts(path: Path, *, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFac
         return ImageFacts(
             width=width,
             height=height,
-            animated=_animated(image),
             format=_format(image),
             digest=sha256_file(path),
+            findings=tuple(_noticed(image, path, matte=matte)),
         )
 
 
-def load_image(path: Path, *, matte: str = "#000000", limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
-    """Decode a picture: JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP, of any depth and colour model.
+def load_image(path: Path, *, matte: str = BLACK, limits: ImageLimits = DEFAULT_LIMITS) -> Frame:
+    """Decode a picture to (height, width, 3) RGB: JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP, any depth and colour model.
 
     Of an animation the first frame is taken, EXIF orientation is applied, colour profiles are converted to sRGB, 16
-    bits are scaled to 8, transparency is laid on `matte` (``#rrggbb``). Findings tell of the first two and the last.
+    bits are scaled to 8, transparency is laid on `matte` (``#rrggbb``).
     Raises `ImageError`, in one line with the file's name, for a file that is missing, no picture, damaged, above
     `limits` (checked before decoding), or another format than its suffix says; `SpecError` for a matte that is none.
     """
     colour = matte_colour(matte)
     with _opened(path, limits) as image:
-        findings = list(_noticed(image, path))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        transparent = has_alpha(upright)
-        pixels = np.asarray(flattened(upright, matte=colour), dtype=np.uint8)
-    if transparent:
-        message = f"transparent parts of {path.name} were laid on {matte}"
-        findings.append(finding(IMAGE_MATTED, message, where=path.name, evidence={"matte": matte}))
-    return LoadedImage(pixels=pixels, findings=tuple(findings))
+        return np.asarray(flattened(ImageOps.exif_transpose(image), matte=colour), dtype=np.uint8)
 
 
 @contextmanager
@@ -174,14 +161,17 @@ def _check_header(image: Image.Image, path: Path, limits: ImageLimits) -> None:
         raise ImageError(str(path), f"is {found}, but its name says {named}", fix=fix)
 
 
-def _noticed(image: Image.Image, path: Path) -> Iterator[Finding]:
+def _noticed(image: Image.Image, path: Path, *, matte: str) -> Iterator[Finding]:
     if _animated(image):
         message = f"{path.name} holds several frames; the first one is used"
         yield finding(IMAGE_ANIMATED, message, where=path.name, evidence={"format": _format(image)})
     orientation = _orientation(image)
     if orientation != _UPRIGHT:
-        message = f"{path.name} was turned upright as its EXIF orientation {orientation} says"
+        message = f"{path.name} is turned upright as its EXIF orientation {orientation} says"
         yield finding(IMAGE_TURNED, message, where=path.name, evidence={"orientation": orientation})
+    if has_alpha(image):
+        message = f"transparent parts of {path.name} are laid on {matte}"
+        yield finding(IMAGE_MATTED, message, where=path.name, evidence={"matte": matte})
 
 
 def _format(image: Image.Image) -> str:

@@ -33,10 +33,10 @@ class Keyframes:
     def _fitted(self, index: int) -> Frame:
         width, height = self._plan.size
         path = self._images[index]
-        loaded = load_image(path, matte=self._plan.matte)
+        pixels = load_image(path, matte=self._plan.matte)
         if sha256_file(path) != self._plan.keyframes[index].digest:
             raise ImageError(str(path), "was changed since the plan was made", fix="start again")
-        return fit_image(loaded.pixels, width=width, height=height, fit=self._plan.fit, matte=self._plan.matte)
+        return fit_image(pixels, width=width, height=height, fit=self._plan.fit, matte=self._plan.matte)
 
 
 class JobBatch(Sequence[SegmentJob]):

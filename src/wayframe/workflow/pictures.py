@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +12,7 @@ from wayframe.core.payload_rules import KEYFRAME_REMOTE
 from wayframe.core.plan import KeyframeFacts
 from wayframe.core.spec import TravelSpec
 from wayframe.errors import ImageError, SpecError
-from wayframe.media.images import ImageFacts, image_facts
+from wayframe.media.images import BLACK, ImageFacts, image_facts
 
 REMOTE = "url:"
 
@@ -32,7 +33,9 @@ def keyframe_files(
     for index, keyframe in enumerate(spec.keyframes):
         file, is_here = _file(keyframe.image, base=base, pictures=pictures)
         files.append(file)
-        facts.append(_facts(file, known, index=index) if is_here else _remote(keyframe.image, spec, index=index))
+        if is_here and file not in known:
+            known[file] = _facts(file, matte=spec.matte or BLACK, index=index)
+        facts.append(_known(known[file], index=index) if is_here else _remote(keyframe.image, spec, index=index))
     return tuple(files), facts
 
 
@@ -44,15 +47,17 @@ def _file(image: str, *, base: Path, pictures: Path | None) -> tuple[Path, bool]
     return file, pictures is not None and file.is_file()
 
 
-def _facts(path: Path, known: dict[Path, ImageFacts], *, index: int) -> KeyframeFacts:
-    if path not in known:
-        try:
-            known[path] = image_facts(path)
-        except ImageError as error:
-            field = f"keyframes[{index}].image ({error.field})"
-            raise ImageError(field, error.problem, error.value, fix=error.fix) from error
-    facts = known[path]
-    return KeyframeFacts(digest=facts.digest, width=facts.width, height=facts.height, animated=facts.animated)
+def _facts(path: Path, *, matte: str, index: int) -> ImageFacts:
+    try:
+        return image_facts(path, matte=matte)
+    except ImageError as error:
+        field = f"keyframes[{index}].image ({error.field})"
+        raise ImageError(field, error.problem, error.value, fix=error.fix) from error
+
+
+def _known(facts: ImageFacts, *, index: int) -> KeyframeFacts:
+    findings = tuple(replace(found, where=f"keyframes[{index}]") for found in facts.findings)
+    return KeyframeFacts(digest=facts.digest, width=facts.width, height=facts.height, findings=findings)
 
 
 def _remote(image: str, spec: TravelSpec, *, index: int) -> KeyframeFacts:
