@@ -54,8 +54,8 @@ def prepare(
 ) -> Trip:
     """Plan a spec; pictures and LoRAs are looked for relative to `base`, remote pictures by their name in `pictures`.
 
-    Reads the keyframes' heads and digests, no model, and no pixels unless a picture may be transparent. `imported` tells of the payload that the spec was
-    made of. Raises `InputError` for anything that is wrong.
+    Reads the keyframes' heads and digests, no model, and no pixels unless a picture may be transparent. `imported`
+    tells of the payload that the spec was made of. Raises `InputError` for anything that is wrong.
     """
     images, facts = keyframe_files(spec, base=base, pictures=pictures)
     catalogue = load_catalogue(home)
