@@ -102,6 +102,15 @@ def test_the_name_of_out_decides_the_format(name: str, begins: str, wayframe: Te
     assert (wayframe.folder / name).read_text(encoding="utf-8").lstrip().startswith(begins)
 
 
+@pytest.mark.parametrize(("out", "said"), [("a.json", "one of those that are compared"), ("a.mp4", "--format")])
+def test_a_report_never_takes_the_place_of_what_it_is_about(out: str, said: str, wayframe: Terminal) -> None:
+    a, b = spec(wayframe, "a.json"), spec(wayframe, "b.json", seed=4)
+    before = a.read_bytes()
+    assert said in " ".join(wayframe("compare", a, b, "--out", wayframe.folder / out).err.split())
+    assert a.read_bytes() == before
+    assert not (wayframe.folder / "a.mp4").exists()
+
+
 def test_runs_plans_videos_and_specs_are_compared_with_each_other(wayframe: Terminal) -> None:
     path = spec(wayframe, "a.json", prompt="a lake")
     run = run_of(wayframe, path)

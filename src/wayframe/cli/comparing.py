@@ -108,6 +108,7 @@ def compare(
     from wayframe.workflow.compare import CompareOptions, gather, last_completed, named_subjects
 
     chosen = form or _by_name(out)
+    _check_out(out, inputs=[*map(Path, subjects or []), *(log or [])])
     filters = Filters(everything=everything, ignore=tuple(ignore or ()), only=tuple(only or ()))
     with _trouble():
         place = open_home(home, make=False)
@@ -117,7 +118,7 @@ def compare(
             selection = named_subjects(subjects or [], home=place, defaults=defaults)
         options = CompareOptions(
             filters=filters,
-            arguments=_arguments(subjects=subjects, log=log, last=last, filters=filters),
+            arguments=_arguments(subjects=subjects, log=log, last=last, filters=filters, defaults=defaults),
             videos=videos,
             thumbnails=chosen is Format.HTML,
             repeat=repeat,
@@ -142,15 +143,37 @@ def _trouble() -> Iterator[None]:
         raise typer.Exit(TROUBLE) from error
 
 
+SUFFIXES = {
+    ".txt": Format.TEXT,
+    ".md": Format.MD,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".json": Format.JSON,
+}
+
+
 def _by_name(out: Path | None) -> Format:
-    suffixes = {".md": Format.MD, ".html": Format.HTML, ".htm": Format.HTML, ".json": Format.JSON}
-    return Format.TEXT if out is None else suffixes.get(out.suffix.lower(), Format.TEXT)
+    if out is None:
+        return Format.TEXT
+    if out.suffix.lower() not in SUFFIXES:
+        message = f"{out} does not say which format; let it end in {', '.join(SUFFIXES)}, or give --format"
+        raise typer.BadParameter(message, param_hint="--out")
+    return SUFFIXES[out.suffix.lower()]
 
 
-def _arguments(*, subjects: list[str] | None, log: list[Path] | None, last: int, filters: Filters) -> tuple[str, ...]:
+def _check_out(out: Path | None, *, inputs: list[Path]) -> None:
+    """A report takes the place of an older one, never of what it is about."""
+    if out is not None and any(path.resolve() == out.resolve() for path in inputs):
+        raise typer.BadParameter(f"{out} is one of those that are compared; choose another name", param_hint="--out")
+
+
+def _arguments(
+    *, subjects: list[str] | None, log: list[Path] | None, last: int, filters: Filters, defaults: Path | None
+) -> tuple[str, ...]:
     """The arguments that decide what is said, for the report to name them."""
     given = [*(subjects or []), *(part for path in log or [] for part in ("--log", str(path)))]
     given += ["--last", str(last)] if log and last > DEFAULT_LAST else []
+    given += ["--model-defaults", str(defaults)] if defaults else []
     given += ["--all"] if filters.everything else []
     given += [part for pattern in filters.ignore for part in ("--ignore", pattern)]
     given += [part for pattern in filters.only for part in ("--only", pattern)]
