@@ -78,7 +78,8 @@ def test_other_inputs_leave_the_recipe_the_same(said: Data, topic: Topic) -> Non
     found, reason = verdict(trip(), trip(**said))
     assert found is Verdict.SAME_RECIPE
     assert topics(trip(), trip(**said)) == {topic}
-    assert reason == f"{topic.value} differ; timestep, expert, guidance and LoRA weights agree at every step"
+    verb = "differs" if topic in (Topic.SEED, Topic.SIZE) else "differ"
+    assert reason == f"{topic.value} {verb}; timestep, expert, guidance and LoRA weights agree at every step"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_segment_more_is_told_and_the_others_still_agree() -> None:
     found, reason = verdict(trip(2), trip(3))
     assert found is Verdict.SAME_RECIPE
     assert reason == (
-        "lengths and overlaps, keyframes differ; timestep, expert, guidance and LoRA weights agree at every step"
+        "keyframes, lengths and overlaps differ; timestep, expert, guidance and LoRA weights agree at every step"
     )
 
 
@@ -146,9 +147,15 @@ def test_videos_that_differ_for_no_reason_are_told_so() -> None:
     )
 
 
+def test_filters_that_hide_the_cause_do_not_make_the_recipe_equal() -> None:
+    one, two = (subject(planned={"seed": seed}, outcome={"digest": str(seed)}, segments=[segment()]) for seed in (1, 2))
+    hidden = compare(one, two, filters=Filters(ignore=("seed",)))
+    assert hidden.reason == "of what the filters keep, the videos alone differ"
+
+
 def test_a_video_follows_from_its_inputs_and_is_not_blamed() -> None:
     one, two = (subject(planned={"seed": seed}, outcome={"digest": str(seed)}, segments=[segment()]) for seed in (1, 2))
-    assert verdict(one, two) == (Verdict.SAME_RECIPE, "seed differ")
+    assert verdict(one, two) == (Verdict.SAME_RECIPE, "seed differs")
     assert causes(compare(one, two))[Topic.RESULT].effect == 0
 
 

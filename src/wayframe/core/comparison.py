@@ -114,6 +114,13 @@ class Comparison:
 NO_FILTERS = Filters()
 NOTHING = "nothing differs but ids, times and paths"
 NOTHING_TOLD = "what the engine was told is the same, in the words that a plan and a log share"
+VIDEOS_DIFFER = "recipe and inputs are equal, yet the videos differ: look at the environment"
+FILTERED = {
+    NOTHING: "nothing differs of what the filters keep",
+    NOTHING_TOLD: "nothing differs of what the filters keep",
+    VIDEOS_DIFFER: "of what the filters keep, the videos alone differ",
+}
+"""What is said instead where filters hide a part of the two."""
 
 
 def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Comparison:
@@ -131,8 +138,8 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     whole = Level.PLANNED in a.whole and Level.PLANNED in b.whole
     causes = _causes(kept, judge=replace(_Judge.of(found, pairs=pairs, tables=tables), planned=whole))
     verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
-    if reason == NOTHING and (filters.only or filters.ignore):
-        reason = "nothing differs of what the filters keep"
+    if filters.only or filters.ignore:
+        reason = FILTERED.get(reason, reason)
     return Comparison(
         a=a,
         b=b,
@@ -158,7 +165,7 @@ def topic_of(difference: Difference) -> Topic:
     if difference.level in (Level.OUTCOME, Level.ENVIRONMENT):
         return Topic.RESULT
     if re.fullmatch(r"segments\[\d+\]", difference.path):
-        return Topic.LENGTHS
+        return Topic.KEYFRAMES  # a segment that one side alone has: its keyframes are not neighbours in the other
     inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
     for name in reversed(names_of(inside)):
         for topic, pattern in _TOPICS:
@@ -248,15 +255,22 @@ def _verdict(
     real = [cause for cause in causes if not cause.paper and cause.topic is not Topic.RESULT]
     recipe = [cause for cause in real if cause.topic in RECIPE]
     if recipe:
-        named = ", ".join(cause.topic.value for cause in recipe)
-        return Verdict.OTHER_RECIPE, f"{named} differ" + _agreement(tables)
+        return Verdict.OTHER_RECIPE, _topics_differ(recipe) + _agreement(tables)
     if real:
-        return Verdict.SAME_RECIPE, f"{', '.join(cause.topic.value for cause in real)} differ" + _agreement(tables)
+        return Verdict.SAME_RECIPE, _topics_differ(real) + _agreement(tables)
     if any(item.path.endswith("outcome.digest") for item in kept):
-        return Verdict.SAME_RECIPE, "recipe and inputs are equal, yet the videos differ: look at the environment"
+        return Verdict.SAME_RECIPE, VIDEOS_DIFFER
     if causes:
         return Verdict.SAME_RECIPE, "what differs does not reach a single step"
     return Verdict.IDENTICAL, NOTHING if speak_alike(a, b) else NOTHING_TOLD
+
+
+def _topics_differ(causes: Sequence[Cause]) -> str:
+    one = len(causes) == 1 and causes[0].topic in SINGULAR
+    return f"{', '.join(cause.topic.value for cause in causes)} differ{'s' if one else ''}"
+
+
+SINGULAR = frozenset({Topic.FLOW, Topic.SEED, Topic.SIZE})
 
 
 def _no_common_ground(a: Subject, b: Subject) -> str:
