@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from core.subjects import segment, subject
 from report.dossiers import clip, of, run, with_videos
@@ -13,8 +15,10 @@ from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair
 from wayframe.core.findings import Finding, Severity
 from wayframe.report.build import build_document
+from wayframe.report.inputs import pictures_text
 from wayframe.report.markdown import markdown
-from wayframe.report.values import ranges, segments_text
+from wayframe.report.text import print_report
+from wayframe.report.values import number, ranges, segments_text
 
 
 def page(dossier: Dossier) -> str:
@@ -114,6 +118,36 @@ def test_a_setting_of_the_request_becomes_a_flag_of_the_run_to_try() -> None:
     assert "wayframe compare a last" in tried
 
 
+def test_another_picture_is_named_beside_what_else_is_said_of_pictures() -> None:
+    a, b = run("a", requested={"matte": "#000000"}), run("b", requested={"matte": "#ff0000"})
+    other = replace(b, keyframes=("f" * 64, *b.keyframes[1:]))
+    text = page(of(a, other))
+    assert "keyframe 0 replaced; `matte`: A `#000000`, B `#ff0000`" in text
+    tried = part(text, "Runs to try next")
+    assert "#   keyframes = those of a" in tried
+    assert '#   matte = "#000000"' in tried
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        ("xyz", "xqz", "keyframe 1 replaced"),
+        ("xyz", "xyqz", "keyframe 2 of B put in"),
+        ("xyz", "xz", "keyframe 1 of A left out"),
+        ("xyz", "zyx", "the same pictures in another order"),
+        ("wxyz", "wqz", "keyframes 1, 2 of A replaced by keyframe 1 of B"),
+        ("xy", "xqyr", "keyframe 1 of B put in; keyframe 3 of B put in"),
+    ],
+)
+def test_what_became_of_the_pictures_is_said_by_their_places(a: str, b: str, said: str) -> None:
+    assert pictures_text(a, b, names=("A", "B")) == said
+
+
+def test_a_setting_of_no_topic_is_proposed_by_its_name() -> None:
+    pair = [run(name, requested={"profile": profile}) for name, profile in (("a", "h264"), ("b", "draft"))]
+    assert "**1. B with A's profile.**" in part(page(of(*pair)), "Runs to try next")
+
+
 def test_arguments_are_quoted_for_a_shell() -> None:
     dossier = replace(of(run("a"), run("b")), arguments=("a b.yaml", "x;y"))
     assert "wayframe compare 'a b.yaml' 'x;y'" in page(dossier)
@@ -165,6 +199,28 @@ def test_a_pixel_difference_is_judged_by_the_noise_floor(noise: NoiseFloor, said
     assert "The pictures differ from frame 3 of A (frame 4 of B) on." in text
 
 
+def test_segments_that_one_video_alone_has_are_not_said_to_be_equal(tmp_path: Path) -> None:
+    clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    pair = VideoPair(same_packets=False, measured={**MEASURED, "differs_at": None})
+    text = part(page(with_videos(of(run("a"), run("b", segments=3)), clips=clips, pair=pair)), "Videos")
+    assert "Not compared, since the other video has no such segment: segment 2 of B." in text
+    assert "In all the other segments every frame has the same luma." in text
+    assert "the pictures do not" not in text
+
+
+@pytest.mark.parametrize(("setting", "reason"), [("prompt", True), ("matte", False)])
+def test_an_engine_is_made_the_reason_for_equal_videos_only_of_what_it_ignores(
+    setting: str, reason: bool, tmp_path: Path
+) -> None:
+    message = "engine preview does not denoise"
+    idle = Finding(code="engine-does-not-denoise", severity=Severity.INFO, message=message, where="engine")
+    pair = [replace(run(name, requested={setting: name}), findings=(idle,)) for name in ("a", "b")]
+    clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    text = page(with_videos(of(*pair), clips=clips, pair=VideoPair(same_packets=True)))
+    assert "**Yet the videos of A and B are the same, packet for packet**" in text
+    assert ("nothing of what differs reaches the picture" in text) is reason
+
+
 def test_equal_videos_of_different_recipes_are_said_first(tmp_path: Path) -> None:
     clips = [clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
     dossier = with_videos(of(run("a"), run("b", high=(0, 0, 0))), clips=clips, pair=VideoPair(same_packets=True))
@@ -201,6 +257,19 @@ def test_findings_of_a_pair_call_the_runs_by_their_letters() -> None:
 )
 def test_segments_are_named_in_few_words(numbers: tuple[int, ...], text: str) -> None:
     assert segments_text(numbers) == text
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0015, "0.0015"), (4.98008, "4.98"), (3.0, "3"), (952.4376, "952.4")])
+def test_a_small_weight_is_not_rounded_away(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(("width", "wide"), [(200, True), (50, False)])
+def test_steps_that_do_not_fit_as_a_table_are_printed_as_lines(width: int, wide: bool) -> None:
+    out = StringIO()
+    print_report(of(run("a"), run("b", high=(1, 0.5, 0))), console=Console(file=out, width=width))
+    assert ("step  timestep  phase  expert  guidance  high A  high B" in out.getvalue()) is wide
+    assert ("expert                   H H L" in out.getvalue()) is not wide
 
 
 def test_no_numbers_have_no_ranges() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 from wayframe.core.comparison import Comparison
 from wayframe.core.dossier import Dossier
 from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, segment_value
 from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, code, faint, strong, words
-from wayframe.report.values import changed_words, letter, level_words, segments_text, short_address
+from wayframe.report.values import changed_words, letter, level_words, ranges, segments_text, short_address
 
 PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
     (Level.APPLIED, "prompt"),
@@ -100,6 +101,32 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
     )
     if strip:
         yield Strip(runs=strip)
+
+
+def pictures_text(a: Sequence[str], b: Sequence[str], *, names: tuple[str, str]) -> str:
+    """What became of the first side's pictures: replaced, put in, left out, or in another order."""
+    if sorted(a) == sorted(b):
+        return "the same pictures in another order"
+    changes = [
+        _became(range(a0, a1), range(b0, b1), names=names)
+        for tag, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+        if tag != "equal"
+    ]
+    return "; ".join(changes)
+
+
+def _became(left: range, right: range, *, names: tuple[str, str]) -> str:
+    if not left:
+        return f"{_numbers(right)} of {names[1]} put in"
+    if not right:
+        return f"{_numbers(left)} of {names[0]} left out"
+    if left == right:
+        return f"{_numbers(left)} replaced"
+    return f"{_numbers(left)} of {names[0]} replaced by {_numbers(right)} of {names[1]}"
+
+
+def _numbers(found: range) -> str:
+    return f"keyframe{'s' if len(found) > 1 else ''} {ranges(found)}"
 
 
 def _is_digest(name: str) -> bool:

@@ -22,7 +22,7 @@ from wayframe.report.document import (
     Text,
     Tone,
 )
-from wayframe.report.values import weights
+from wayframe.report.steps import chart_lines
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
 MARKS = {Tone.CRITICAL: "❗ ", Tone.WARNING: "⚠ "}
@@ -94,17 +94,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _chart(chart: Chart) -> str:
-    """A chart as text: a line for each lane, experts as letters, weights in a row."""
-    lines = [chart.title]
-    for lane in chart.lanes:
-        rows = lane.table.rows
-        lines.append(f"  {lane.label}")
-        lines.append(f"    {'expert':<24} {' '.join(row.expert[:1].upper() for row in rows)}")
-        lines.append(f"    {'guidance':<24} {weights(row.guidance for row in rows)}")
-        lines += [
-            f"    {name:<24} {weights(row.loras[name] for row in rows)}" for name in (rows[0].loras if rows else ())
-        ]
-    return "```text\n" + "\n".join(lines) + "\n```"
+    return "```text\n" + "\n".join(chart_lines(chart)) + "\n```"
 
 
 def inline(text: Text, *, in_table: bool = False) -> str:

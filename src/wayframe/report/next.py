@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from wayframe.core.comparison import Cause, Comparison, Topic, Verdict
+from wayframe.core.comparison import KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
 from wayframe.core.dossier import Dossier
 from wayframe.core.findings import Finding
 from wayframe.core.subject import Level, Missing, Subject
@@ -31,7 +31,6 @@ FLAGS: Mapping[str, str] = {
     "requested.engine": "--engine",
 }
 MOST_TRIES, MOST_ADDRESSES, MOST_LINES = 4, 3, 10
-NOT_A_SETTING = frozenset({Topic.RESULT, Topic.OTHER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,23 +177,25 @@ def _exchanges(comparison: Comparison, *, at: int) -> Iterator[Try]:
     """The second run with one setting of the first at a time, strongest cause first."""
     if comparison.verdict is Verdict.NOT_COMPARABLE:
         return
-    real = [cause for cause in comparison.causes if not cause.paper and cause.effect]
-    real = [cause for cause in real if cause.topic not in NOT_A_SETTING]
-    if len(real) < 1:
-        return
-    for cause in real[:MOST_TRIES]:
+    real = [
+        cause for cause in comparison.causes if not cause.paper and cause.effect and cause.topic is not Topic.RESULT
+    ]
+    logged = comparison.b.kind == "log"
+    for cause in [cause for cause in real if not (logged and cause.topic is Topic.OTHER)][:MOST_TRIES]:
         made = _exchange(cause, comparison, run=letter(at))
         if made is not None:
             yield made
 
 
 def _exchange(cause: Cause, comparison: Comparison, *, run: str) -> Try | None:
-    settings = _settings(cause)
-    if not settings and comparison.b.kind != "log":
+    settings, pictures = _settings(cause), _pictures(cause, comparison)
+    if not (settings or pictures) and comparison.b.kind != "log":
         return None
-    title = f"{run} with {letter(0)}'s {cause.topic.value}"
+    title = f"{run} with {letter(0)}'s {_what(cause, settings)}"
     others = [
-        found.topic.value for found in comparison.causes if not found.paper and found is not cause and found.effect
+        found.topic.value
+        for found in comparison.causes
+        if not found.paper and found is not cause and found.effect and _stands_alone(found, comparison)
     ]
     why = (
         f"Changes {cause.topic.value} alone; what then still differs comes from {', '.join(others)}."
@@ -211,11 +212,23 @@ def _exchange(cause: Cause, comparison: Comparison, *, run: str) -> Try | None:
         for path, value in settings
         if not _is_flag(path, value)
     ]
-    edits = list(_cut(edits, mark="#   "))
+    edits = [*pictures, *_cut(edits, mark="#   ")]
     run_line = shlex.join(["wayframe", "run", source, *flags])
     heading = [f"# in {source}, beside the pictures:"] if edits else []
     back = shlex.join(["wayframe", "compare", comparison.a.source, "last"])
     return Try(title=title, why=why, lines=(*opening, *heading, *edits, run_line, back), language="sh")
+
+
+def _what(cause: Cause, settings: Sequence[tuple[str, object]]) -> str:
+    """A topic by its name, and those settings that have none by theirs."""
+    if cause.topic is not Topic.OTHER:
+        return cause.topic.value
+    return ", ".join(dict.fromkeys(path.rpartition(".")[2] for path, _ in settings))
+
+
+def _stands_alone(cause: Cause, comparison: Comparison) -> bool:
+    """Whether a cause was asked for; in plans, what nobody asked for follows from another one."""
+    return comparison.b.kind == "log" or any(item.level is Level.REQUESTED for item in cause.differences)
 
 
 def _cut(lines: Sequence[str], *, mark: str = "") -> tuple[str, ...]:
@@ -248,8 +261,15 @@ def _spec_of(subject: Subject) -> tuple[str, tuple[str, ...]]:
 
 def _settings(cause: Cause) -> list[tuple[str, object]]:
     """Requested settings of the first run, by path; those of segments with their number."""
-    asked = [item for item in cause.differences if item.level is Level.REQUESTED and item.path != "requested.keyframes"]
+    asked = [item for item in cause.differences if item.level is Level.REQUESTED and item.path != KEYFRAMES_PATH]
     return [(_in_spec(item.path), item.a) for item in asked if item.a is not Missing.UNKNOWN]
+
+
+def _pictures(cause: Cause, comparison: Comparison) -> list[str]:
+    """That the first run's pictures belong to its settings, where its request names them."""
+    if not any(item.path == KEYFRAMES_PATH for item in cause.differences):
+        return []
+    return [f"#   keyframes = those of {comparison.a.source}"]
 
 
 def _in_spec(path: str) -> str:

@@ -179,6 +179,27 @@ def charts(dossier: Dossier) -> Iterator[Chart]:
         yield Chart(title=f"Steps of {segments_text(group.segments)}", lanes=tuple(lanes))
 
 
+def chart_lines(chart: Chart) -> list[str]:
+    """A chart as text: a line for each lane, experts as letters, weights in a row."""
+    lines = [chart.title]
+    for lane in chart.lanes:
+        rows = lane.table.rows
+        lines.append(f"  {lane.label}")
+        lines.append(f"    {'expert':<24} {' '.join(row.expert[:1].upper() for row in rows)}")
+        lines.append(f"    {'guidance':<24} {weights(row.guidance for row in rows)}")
+        lines += [
+            f"    {name:<24} {weights(row.loras[name] for row in rows)}" for name in (rows[0].loras if rows else ())
+        ]
+    return lines
+
+
+def narrow_steps(group: TableGroup, *, names: tuple[str, str]) -> Chart:
+    """The steps of two segments as lanes, for a page that is too narrow for their table."""
+    sides = zip(names, (group.first.a, group.first.b), strict=True)
+    lanes = tuple(ChartLane(label=f"{name} {LANES[table.basis]}", table=table) for name, table in sides)
+    return Chart(title=f"steps of {segments_text(group.segments)}", lanes=lanes)
+
+
 LANES = {
     Basis.APPLIED: "applied",
     Basis.SENT: "sent",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wayframe.core.comparison import Cause, Comparison, Topic, Verdict
+from wayframe.core.comparison import KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
 from wayframe.core.diff import Difference
 from wayframe.core.dossier import Dossier
 from wayframe.core.findings import Severity
+from wayframe.core.impact import names_of
 from wayframe.core.subject import Level, Subject
 from wayframe.report.differences import DifferenceGroup, difference_groups
 from wayframe.report.document import (
@@ -26,6 +27,7 @@ from wayframe.report.document import (
     words,
 )
 from wayframe.report.findings import TONES, Told
+from wayframe.report.inputs import pictures_text
 from wayframe.report.values import KINDS, compact, letter, path_text, segments_text, value_text, weights
 
 VERDICT_TONES = {
@@ -102,7 +104,7 @@ def cause_detail(cause: Cause, comparison: Comparison, *, names: tuple[str, str]
         return words(f"{ON_PAPER} ", faint(f"({_names(cause.differences)})"))
     if cause.topic is Topic.LENGTHS and (detail := _lengths(comparison, names)):
         return detail
-    telling = _telling(cause)
+    telling = [*_pictures(cause), *_telling(cause)]
     groups = _once(difference_groups(tuple(telling)))
     shown = [_change(group.first, group.segments, names) for group in groups[:MOST_DETAILS]]
     more = len(groups) - MOST_DETAILS
@@ -123,19 +125,29 @@ def _names(found: Sequence[Difference]) -> str:
     return f"{shown} and {len(unique) - MOST_DETAILS - 1} more" if len(unique) > MOST_DETAILS + 1 else shown
 
 
+def _pictures(cause: Cause) -> list[Difference]:
+    """That the pictures themselves are others: it stands at a level of its own."""
+    return [item for item in cause.differences if item.path == KEYFRAMES_PATH]
+
+
 def _telling(cause: Cause) -> list[Difference]:
     """The differences to show: step tables if there are, else what was sent, else the rest; strongest first."""
+    pictures = _pictures(cause)
+    follows = [item for item in cause.differences if pictures and not names_of(item.path)[1:]]  # segments between them
+    rest = [item for item in cause.differences if item not in pictures and item not in follows]
     for levels in ((Level.DERIVED,), (Level.APPLIED,), (Level.RESOLVED,), (Level.PLANNED,), (Level.REQUESTED,)):
-        found = [item for item in cause.differences if item.level in levels]
+        found = [item for item in rest if item.level in levels]
         if found:
             return sorted(found, key=lambda item: -item.effect)
-    return sorted(cause.differences, key=lambda item: -item.effect)
+    return sorted(rest, key=lambda item: -item.effect)
 
 
 def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -> Text:
     where = f" in {segments_text(segments)}" if segments else ""
     name = path_text(item).removeprefix("loras[").removesuffix("]")
-    if item.note and ("prompt" in name or name == "keyframes"):
+    if item.path == KEYFRAMES_PATH:
+        return words(pictures_text(item.a, item.b, names=names))
+    if item.note and "prompt" in name:
         return words(code(name), f": {item.note}{where}")
     left, right = _short(item.a), _short(item.b)
     return words(code(name), f": {names[0]} ", left, f", {names[1]} ", right, where)

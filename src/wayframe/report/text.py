@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
 from wayframe.core.comparison import Verdict
 from wayframe.core.dossier import Dossier
-from wayframe.report.document import Block, Bullets, Paragraph, Style, Table, Text, Tone
+from wayframe.report.document import Block, Bullets, Chart, Paragraph, Style, Table, Text, Tone
 from wayframe.report.findings import told_findings
 from wayframe.report.next import tries
-from wayframe.report.steps import step_table, table_groups
+from wayframe.report.steps import TableGroup, chart_lines, narrow_steps, step_table, table_groups
 from wayframe.report.summary import agreements, cause_lines, outstanding, subjects_block, verdict_block
 from wayframe.report.values import letter, segments_text
 from wayframe.report.videos import video_blocks, without_effect
@@ -39,17 +40,28 @@ TONES = {
 
 def print_report(dossier: Dossier, *, console: Console) -> None:
     """Print the short form of the report."""
-    for block in _blocks(dossier):
+    for block in _blocks(dossier, width=console.width):
         _print(block, console)
     attempts = list(tries(dossier))
     if attempts:
         console.print(Line("\nnext: ", style="bold").append(attempts[0].title, style=""), soft_wrap=True)
     hidden = sum(comparison.hidden for comparison in dossier.comparisons)
     more = f"{hidden} differences left out; " if hidden else ""
-    console.print(Line(f"{more}everything: --format html --out report.html", style="dim"), soft_wrap=True)
+    console.print(Line(f"\n{more}everything: --format html --out report.html", style="dim"), soft_wrap=True)
 
 
-def _blocks(dossier: Dossier) -> Iterator[Block]:
+def _steps(group: TableGroup, *, names: tuple[str, str], width: int) -> Block:
+    """The steps as a table, or as lines where the table is too wide."""
+    table = step_table(group.first, names=names)
+    if Measurement.get(Console(width=WIDEST), Console(width=WIDEST).options, _grid(table)).maximum > width:
+        return narrow_steps(group, names=names)
+    return replace(table, caption=f"steps of {segments_text(group.segments)}, {table.caption}")
+
+
+WIDEST = 1000
+
+
+def _blocks(dossier: Dossier, *, width: int) -> Iterator[Block]:
     told = told_findings(dossier)
     yield subjects_block(dossier)
     for at, comparison in enumerate(dossier.comparisons, start=1):
@@ -59,8 +71,7 @@ def _blocks(dossier: Dossier) -> Iterator[Block]:
             yield from cause_lines(comparison, names=names)
         apart = [group for group in table_groups(comparison) if not group.first.equal]
         for group in apart[:1]:
-            table = step_table(group.first, names=names)
-            yield replace(table, caption=f"steps of {segments_text(group.segments)}, {table.caption}")
+            yield _steps(group, names=names, width=width)
     yield from without_effect(dossier)
     yield from outstanding(told)
     yield from agreements(told)
@@ -79,6 +90,9 @@ def _print(block: Block, console: Console) -> None:
         if block.caption:
             console.print(Line(block.caption, style="dim"))
         console.print(_grid(block))
+    elif isinstance(block, Chart):
+        console.print()
+        console.print(Line("\n".join(chart_lines(block))), soft_wrap=True)
 
 
 def _grid(block: Table) -> Grid:

@@ -76,11 +76,11 @@ def level_words(level: Level, *subjects: Subject) -> str:
 
 
 def number(value: float) -> str:
-    """A number without needless digits: 3, 0.75, 952.4."""
-    return f"{round(value, 2):g}" if abs(value) < LARGE else f"{value:.1f}"
+    """A number without needless digits: 3, 0.75, 0.0015, 952.4."""
+    return f"{value:.{DIGITS}g}" if abs(value) < LARGE else f"{value:.1f}"
 
 
-LARGE = 100
+LARGE, DIGITS = 100, 4
 
 
 def weights(values: Iterable[float]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wayframe.core.comparison import Comparison, Verdict
+from wayframe.core.comparison import Comparison, Topic, Verdict
 from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair, aligned_spans
 from wayframe.report.document import Block, Paragraph, Player, Row, Table, Tone, strong, words
-from wayframe.report.values import letter
+from wayframe.report.values import letter, segments_text
 
 
 def video_blocks(dossier: Dossier) -> Iterator[Block]:
@@ -17,7 +17,7 @@ def video_blocks(dossier: Dossier) -> Iterator[Block]:
         names = letter(0), letter(at)
         yield from _player(dossier, comparison, at=at, names=names)
         if pair is not None:
-            yield from _parted(pair, names=names)
+            yield from _parted(pair, names=names, alone=_alone(comparison, names=names))
             yield from _noise(dossier.noise, pair)
             if pair.measured is not None:
                 yield from _metrics(pair.measured, names=names)
@@ -31,7 +31,18 @@ def _player(dossier: Dossier, comparison: Comparison, *, at: int, names: tuple[s
         yield Player(labels=names, clips=(first, second), spans=spans or (whole,))
 
 
-def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
+def _alone(comparison: Comparison, *, names: tuple[str, str]) -> str:
+    """The segments that only one of the videos has, and so were not compared."""
+    if not any(pair.a is not None and pair.b is not None for pair in comparison.pairs):
+        return ""
+    lone = (
+        [pair.a for pair in comparison.pairs if pair.b is None and pair.a is not None],
+        [pair.b for pair in comparison.pairs if pair.a is None and pair.b is not None],
+    )
+    return " and ".join(f"{segments_text(found)} of {name}" for name, found in zip(names, lone, strict=True) if found)
+
+
+def _parted(pair: VideoPair, *, names: tuple[str, str], alone: str) -> Iterator[Block]:
     if pair.same_packets:
         yield Paragraph(text=words(strong("The videos are the same, packet for packet.")), tone=Tone.SAME)
         return
@@ -39,9 +50,13 @@ def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
     if data is None:
         yield Paragraph(text=words("The videos' packets differ; their pictures were not measured."))
         return
+    if alone:
+        yield Paragraph(text=words(f"Not compared, since the other video has no such segment: {alone}."))
     if data["differs_at"] is None:
-        text = "The packets differ, the pictures do not: every frame has the same luma."
-        yield Paragraph(text=words(text), tone=Tone.SAME)
+        what = (
+            "In all the other segments every frame" if alone else "The packets differ, the pictures do not: every frame"
+        )
+        yield Paragraph(text=words(f"{what} has the same luma."), tone=Tone.SAME)
         return
     first, second = data["differs_at"]
     text = f"The pictures differ from frame {first} of {names[0]} (frame {second} of {names[1]}) on"
@@ -53,6 +68,10 @@ def _parted(pair: VideoPair, *, names: tuple[str, str]) -> Iterator[Block]:
     yield Paragraph(text=words(f"{text}. {measures} and {ssim['least']:.3f}."), tone=Tone.DIFFERS)
 
 
+DENOISED = frozenset({Topic.MODEL, Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE, Topic.PROMPTS})
+"""What only denoising brings into a picture."""
+
+
 def without_effect(dossier: Dossier) -> Iterator[Block]:
     """That videos are the same although the records differ: nothing of what differs reached the picture."""
     for at, (comparison, pair) in enumerate(zip(dossier.comparisons, dossier.videos, strict=True), start=1):
@@ -60,7 +79,8 @@ def without_effect(dossier: Dossier) -> Iterator[Block]:
             continue
         text = f"Yet the videos of {letter(0)} and {letter(at)} are the same, packet for packet"
         idle = [found for found in comparison.findings if found.code == "engine-does-not-denoise"]
-        why = f": {idle[0].message}, nothing of what differs reaches the picture." if idle else "."
+        real = {cause.topic for cause in comparison.causes if not cause.paper}
+        why = f": {idle[0].message}, nothing of what differs reaches the picture." if idle and real <= DENOISED else "."
         yield Paragraph(text=words(strong(text), why), tone=Tone.INFO)
 
 
