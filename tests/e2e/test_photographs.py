@@ -116,7 +116,7 @@ def test_between_two_views_of_one_scene_things_move_instead_of_being_doubled(mad
 def test_a_second_run_finds_everything_and_makes_the_same_file(made: Made) -> None:
     flags = ("--frames", str(FRAMES), "--fps", str(FPS), "--resolution", f"{WIDTH}x{HEIGHT}", "--out", "again.mp4")
     done = wayframe(made.folder, "run", *PHOTOGRAPHS, *flags)
-    assert "4 of 4 segments found" in " ".join(done.stdout.split())
+    assert "4 of 4 segments were rendered before" in " ".join(done.stdout.split())
     assert (made.folder / "again.mp4").read_bytes() == made.video.read_bytes()
 
 
