@@ -13,12 +13,18 @@ from hypothesis import strategies as st
 
 from wayframe.core import schedule
 from wayframe.core.schedule import Solver
+from wayframe.core.spec import parse_spec
 from wayframe.errors import PayloadError, SpecError
 
 Case = dict[str, Any]
 GOLDEN = Path(__file__).parents[1] / "golden" / "phase_config.json"
 CASES: dict[str, Case] = {case["name"]: case for case in json.loads(GOLDEN.read_text())["cases"]}
-COUNTS_DISAGREE = {"three counts for two phases", "three counts for one phase", "no phases"}
+DISAGREEMENT = {
+    "three counts for two phases": r"phase_config: num_phases is 2, but phases has 3 entries",
+    "three counts for one phase": r"phase_config: num_phases is 1, but phases has 3 entries",
+    "no phases": r"phase_config\.phases: needs at least 1 \(got \[\]\)",
+}
+COUNTS_DISAGREE = set(DISAGREEMENT)
 STEPLESS = {"steps 6 0 0", "steps 0 3 3"}
 WIRE_SOLVERS = {"dpm++_sde", "causvid", "lcm", "empty solver"}
 SEED = (1000.0, 952.4376343861677, 882.5258807285231, 769.6741514473969, 556.7879372571325, 4.9800796812749)
@@ -94,18 +100,25 @@ def test_phase_without_a_step_is_refused_everywhere(case: Case):
     for refused in (
         lambda: schedule.thresholds(case["timesteps"], counts),
         lambda: schedule.phase_of_step(counts),
-        lambda: schedule.phase_steps(counts, phases=len(counts), steps=case["steps"]),
     ):
         with pytest.raises(SpecError, match="every phase needs at least 1 step") as caught:
             refused()
         assert caught.value.value == counts
+    with pytest.raises(SpecError, match=r"phase_config\.steps_per_phase\[\d\]: .* \(got 0\)"):
+        asked(case)
 
 
 @named(COUNTS_DISAGREE)
 def test_counts_that_disagree_are_refused(case: Case):
-    phases = case["phase_config"].get("num_phases", len(case["phase_config"]["phases"]))
-    with pytest.raises(SpecError, match=f"has 3 numbers for a phase count of {phases}"):
-        schedule.phase_steps(counts_of(case), phases=phases, steps=case["steps"])
+    with pytest.raises(SpecError, match=DISAGREEMENT[str(case["name"])]):
+        asked(case)
+
+
+def asked(case: Case) -> None:
+    """Ask for the phases of a case, without its LoRAs, in a spec of our own."""
+    bare = [{"guidance_scale": phase["guidance_scale"]} for phase in case["phase_config"]["phases"]]
+    config = {**case["phase_config"], "phases": bare, "steps_per_phase": counts_of(case)}
+    parse_spec({"keyframes": [{"image": "a.png"}, {"image": "b.png"}], "phase_config": config})
 
 
 def test_seed_case_has_the_timesteps_and_thresholds_of_its_log():
@@ -118,12 +131,6 @@ def test_seed_case_has_the_timesteps_and_thresholds_of_its_log():
 def test_steps_that_do_not_add_up_are_refused():
     with pytest.raises(SpecError, match=r"steps_per_phase: adds up to 7, expected 6 \(got \[2, 2, 3\]\)"):
         schedule.thresholds(SEED, [2, 2, 3])
-    with pytest.raises(SpecError, match="adds up to 7, expected 8"):
-        schedule.phase_steps([2, 2, 3], phases=3, steps=8)
-
-
-def test_steps_that_agree_come_back():
-    assert schedule.phase_steps([2, 2, 3], phases=3, steps=7) == (2, 2, 3)
 
 
 def test_no_phases_are_refused():

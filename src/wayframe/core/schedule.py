@@ -75,19 +75,6 @@ def sigmas(timesteps: Sequence[float]) -> tuple[float, ...]:
     return (*(t / SCALE for t in timesteps), 0.0)
 
 
-def phase_steps(steps_per_phase: Sequence[int], *, phases: int, steps: int) -> tuple[int, ...]:
-    """Give the steps of each phase, after checking that they agree with the number of phases and of steps.
-
-    Raises SpecError for a phase without a step, another number of phases than `phases`, or another sum than `steps`.
-    """
-    _check_phases(steps_per_phase)
-    if len(steps_per_phase) != phases:
-        problem = f"has {len(steps_per_phase)} numbers for a phase count of {phases}"
-        raise SpecError("steps_per_phase", problem, list(steps_per_phase), fix="give one number of steps per phase")
-    _check_sum(steps_per_phase, steps=steps)
-    return tuple(steps_per_phase)
-
-
 def thresholds(timesteps: Sequence[float], steps_per_phase: Sequence[int]) -> tuple[float, ...]:
     """Give the midpoint of the two timesteps at each boundary of phases: one number fewer than there are phases.
 
