@@ -48,3 +48,8 @@ def test_a_record_gives_what_ran_and_not_what_a_reading_today_would_give(home: H
 def test_a_record_without_a_level_cannot_be_exported(home: Home, lost: str):
     with pytest.raises(SpecError, match=lost):
         export_of_record({**record(details(), home), lost: None}, home=home)
+
+
+def test_a_run_known_from_a_log_says_where_its_payload_is(home: Home):
+    with pytest.raises(SpecError, match=r"known from a log only.*`wayframe logs show FILE RUN --json`"):
+        export_of_record({"run_id": "1", "logged": {"requested": details()}}, home=home)

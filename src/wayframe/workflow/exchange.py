@@ -93,6 +93,9 @@ def export_of_spec(path: Path, *, reading: Reading, home: Home, pictures: Path |
 def export_of_record(record: Mapping[str, Any], *, home: Home) -> Export:
     """What a run exports to, by its own record. Raises `SpecError` for a record without its spec or resolved level."""
     requested, resolved = record.get("requested"), record.get("resolved")
+    if "logged" in record:
+        fix = "export what `wayframe logs show FILE RUN --json` calls requested, as a file of its own"
+        raise SpecError("requested", "is known from a log only", fix=fix)
     if not isinstance(requested, Mapping):
         raise SpecError("requested", "the record does not hold it", fix="only runs of a spec can be exported")
     return _export(_spec_of(requested, home=home).spec, resolved=resolved, plan=parse_plan(record.get("planned")))
