@@ -72,6 +72,7 @@ def segments(read: tuple[LogRuns, dict[str, Any], Path]) -> list[tuple[SegmentRe
 def test_the_runs_are_those_of_the_truth_in_their_order_of_completion(read: tuple[LogRuns, dict[str, Any], Path]):
     completed = [run.run_id for run in read[0].runs if run.status == "completed"]
     assert completed == read[1]["completed_in_order"]
+    assert completed[-2:] == read[1]["last_two_completed"]
     assert len(read[0].runs) == len(read[1]["runs"])
     assert read[0].unread_lines == 0
     assert read[0].lines == len(read[2].read_bytes().splitlines())
@@ -81,9 +82,11 @@ def test_runs_and_their_stitches_have_the_true_ids_and_statuses(read: tuple[LogR
     for run, expected in pairs(read):
         assert run.orchestrator_task_id == expected["orchestrator_task_id"]
         assert run.status == expected["status"]
+        assert (run.status == "completed") == (expected["orchestrator_status"] == "Complete")
         assert run.stitch is not None
         assert run.stitch.task_id == expected["stitch"]["task_id"]
         assert run.stitch.status == expected["stitch"]["status"].lower()
+        assert ("Task completed" in run.evidence["stitch.status"].text) == expected["stitch"]["claimed"]
 
 
 def test_what_was_requested_of_a_run_is_the_payload_as_given(read: tuple[LogRuns, dict[str, Any], Path]):
