@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from core.subjects import segment, subject
-from report.dossiers import clip, of, run, with_videos
+from report.dossiers import clip, of, run, steps, with_videos
 from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair
 from wayframe.core.findings import Finding, Severity
@@ -48,6 +48,17 @@ def test_steps_show_a_column_for_each_side_only_where_they_differ() -> None:
     assert "| step | timestep | phase | expert | guidance | high A | high B |" in text
     assert "| 1 | 800.0 | 2 | high | 1 | 1 | **0.5** |" in text
     assert "Timesteps, experts and guidance agree at every step; LoRA weights differ." in text
+
+
+def test_a_segment_that_differs_in_the_third_run_alone_is_drawn_by_itself() -> None:
+    c = run("c")
+    other = replace(c.segments[1], steps=steps((1, 0.25, 0)))
+    text = part(page(of(run("a"), run("b"), replace(c, segments=(c.segments[0], other)))), "Steps")
+    first, second = text.partition("```text")[2].partition("```text")[::2]
+    assert first.lstrip().startswith("Steps of segment 1")
+    assert "1 0.25 0" in first
+    assert second.lstrip().startswith("Steps of segment 0")
+    assert "**A against C**" in text
 
 
 def test_what_was_wanted_is_drawn_beside_what_was_sent() -> None:

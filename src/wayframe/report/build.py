@@ -8,7 +8,7 @@ from wayframe.core.comparison import Comparison
 from wayframe.core.diff import PROMPTS
 from wayframe.core.dossier import Dossier
 from wayframe.report.differences import difference_sections
-from wayframe.report.document import Block, Document, Paragraph, Section, faint, section, words
+from wayframe.report.document import Block, Document, Paragraph, Section, faint, section, strong, words
 from wayframe.report.findings import Told, contradiction_blocks, finding_blocks, told_findings
 from wayframe.report.inputs import keyframe_blocks, prompt_blocks
 from wayframe.report.next import question_blocks, reproduce_blocks, tries, try_blocks
@@ -60,6 +60,8 @@ def _lead(dossier: Dossier, told: tuple[Told, ...]) -> Iterator[Block]:
         yield verdict_block(comparison, names=names)
     yield subjects_block(dossier)
     for comparison, names in _pairs(dossier):
+        if comparison.causes:
+            yield from _whose(dossier, names)
         yield from cause_table(comparison, names=names)
     yield from without_effect(dossier)
     yield from outstanding(told)
@@ -70,6 +72,12 @@ def _lead(dossier: Dossier, told: tuple[Told, ...]) -> Iterator[Block]:
 def _pairs(dossier: Dossier) -> Iterator[tuple[Comparison, tuple[str, str]]]:
     for at, comparison in enumerate(dossier.comparisons, start=1):
         yield comparison, (letter(0), letter(at))
+
+
+def _whose(dossier: Dossier, names: tuple[str, str]) -> Iterator[Block]:
+    """Of which pair is spoken, where there are several."""
+    if len(dossier.comparisons) > 1:
+        yield Paragraph(text=words(strong(f"{names[0]} against {names[1]}")))
 
 
 def _filters(dossier: Dossier) -> Iterator[Block]:
@@ -88,6 +96,8 @@ def _filters(dossier: Dossier) -> Iterator[Block]:
 def _steps(dossier: Dossier) -> Iterator[Block]:
     yield from charts(dossier)
     for comparison, names in _pairs(dossier):
+        if comparison.tables:
+            yield from _whose(dossier, names)
         yield from steps_blocks(comparison, names=names)
 
 

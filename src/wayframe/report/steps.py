@@ -167,16 +167,30 @@ def steps_blocks(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[
 
 
 def charts(dossier: Dossier) -> Iterator[Chart]:
-    """A chart for each distinct set of tables of the first run's segments: all runs, asked for and done."""
-    first = dossier.comparisons[0]
-    for group in table_groups(first):
-        index = group.first.pair.a or 0
+    """A chart for each distinct set of tables that belong together, those that differ first: every run, each level."""
+    compared = {table.pair.a or 0 for comparison in dossier.comparisons for table in comparison.tables}
+    partners = [{pair.a: pair.b for pair in comparison.pairs} for comparison in dossier.comparisons]
+    groups: list[tuple[list[ChartLane], list[int]]] = []
+    for index in sorted(compared):
         lanes = list(_lanes(dossier.subjects[0].segments[index], run=letter(0)))
-        for at, comparison in enumerate(dossier.comparisons, start=1):
-            partner = next((pair.b for pair in comparison.pairs if pair.a == index), None)
-            if partner is not None:
-                lanes += _lanes(comparison.b.segments[partner], run=letter(at))
-        yield Chart(title=f"Steps of {segments_text(group.segments)}", lanes=tuple(lanes))
+        for at, (comparison, partner) in enumerate(zip(dossier.comparisons, partners, strict=True), start=1):
+            other = partner[index]
+            lanes += _lanes(comparison.b.segments[other], run=letter(at)) if other is not None else []
+        home = next((indices for found, indices in groups if _drawn(found) == _drawn(lanes)), None)
+        if home is None:
+            groups.append((lanes, [index]))
+        else:
+            home.append(index)
+    for lanes, indices in sorted(groups, key=lambda group: _all_alike(group[0])):
+        yield Chart(title=f"Steps of {segments_text(indices)}", lanes=tuple(lanes))
+
+
+def _drawn(lanes: Sequence[ChartLane]) -> list[tuple[str, tuple[StepRow, ...]]]:
+    return [(lane.label, lane.table.rows) for lane in lanes]
+
+
+def _all_alike(lanes: Sequence[ChartLane]) -> bool:
+    return all(lane.table.rows == lanes[0].table.rows for lane in lanes)
 
 
 def chart_lines(chart: Chart) -> list[str]:

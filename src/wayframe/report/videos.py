@@ -15,6 +15,8 @@ def video_blocks(dossier: Dossier) -> Iterator[Block]:
     """For each pair of videos: the player, where they part, the noise floor, metrics."""
     for at, (comparison, pair) in enumerate(zip(dossier.comparisons, dossier.videos, strict=True), start=1):
         names = letter(0), letter(at)
+        if len(dossier.comparisons) > 1 and pair is not None:
+            yield Paragraph(text=words(strong(f"{names[0]} against {names[1]}")))
         yield from _player(dossier, comparison, at=at, names=names)
         if pair is not None:
             yield from _parted(pair, names=names, alone=_alone(comparison, names=names))
@@ -116,7 +118,7 @@ def _metrics(data: Mapping[str, Any], *, names: tuple[str, str]) -> Iterator[Blo
         ("motion a frame, 95th percentile", lambda side: f"{side['motion']['high']:.2g}"),
         ("flicker (grey levels)", lambda side: f"{side['flicker']:.2g}"),
         ("frozen frames", lambda side: f"{side['frozen']['frames']}"),
-        ("seam scores (1: like its surroundings)", _join_scores),
+        ("scores of the joins (1: like their surroundings)", _join_scores),
     )
     rows = tuple(
         Row(
