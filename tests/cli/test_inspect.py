@@ -94,6 +94,13 @@ def test_any_video_is_measured_and_says_that_its_joins_are_not_known(wayframe: T
     assert line.startswith("error: --keyframes: cannot be placed: other.mp4: carries no plan")
 
 
+def test_one_frame_is_spoken_of_as_one(wayframe: Terminal):
+    write_foreign(wayframe.folder / "one.mp4", 1)
+    printed = wayframe("inspect", "one.mp4")
+    assert printed.code == 0
+    assert "\n1 frame " in printed.out
+
+
 def test_a_plan_for_another_number_of_frames_is_not_believed(ride: Terminal):
     carried = read_metadata(ride.folder / "ride.mp4")
     video = ride.folder / "cut.mp4"

@@ -92,12 +92,15 @@ def _print_inspection(found: Inspection, *, plot: Path | None) -> None:
     from rich.text import Text
 
     from wayframe.cli.views import out
+    from wayframe.core.wording import counted
 
     console, metrics = out(), found.metrics
     width, height = metrics.size
     seconds, fps = float(metrics.frames / metrics.fps), float(metrics.fps)
     console.print(Text(str(found.video), style="bold"), soft_wrap=True)
-    console.print(f"{metrics.frames} frames {width}x{height} at {fps:g} fps, {seconds:.2f} s", soft_wrap=True)
+    console.print(
+        f"{counted(metrics.frames, 'frame')} {width}x{height} at {fps:g} fps, {seconds:.2f} s", soft_wrap=True
+    )
     if found.note:
         console.print(Text(f"joins and keyframes are not known: {found.note}", style="yellow"), soft_wrap=True)
     _print_whole(console, metrics)
@@ -110,14 +113,21 @@ def _print_inspection(found: Inspection, *, plot: Path | None) -> None:
 
 
 def _print_whole(console: Console, metrics: Metrics) -> None:
+    from wayframe.core.wording import counted
+
     motion = metrics.motion
     high = f"{motion.high * PERCENT:.2f} % in the fastest twentieth"
     console.print(f"motion  {motion.median * PERCENT:.2f} % of the width a frame, {high}", soft_wrap=True)
     console.print(f"flicker {metrics.flicker:.2f} grey levels", soft_wrap=True)
-    ranges = [f"{part.start} to {part.stop - 1}" for part in metrics.frozen[:RANGES_SHOWN]]
+    ranges = [_frames(first=part.start, last=part.stop - 1) for part in metrics.frozen[:RANGES_SHOWN]]
     more = len(metrics.frozen) - len(ranges)
     where = ", ".join(ranges) + (f" and {more} more" if more else "")
-    console.print(f"frozen  {f'{metrics.frozen_frames} frames: {where}' if ranges else 'none'}", soft_wrap=True)
+    frozen = f"{counted(metrics.frozen_frames, 'frame')}: {where}" if ranges else "none"
+    console.print(f"frozen  {frozen}", soft_wrap=True)
+
+
+def _frames(*, first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -141,7 +151,7 @@ def _joins(metrics: Metrics) -> Table:
         last = join.start + max(join.overlap, 1) - 1
         table.add_row(
             str(number),
-            str(join.start) if last == join.start else f"{join.start} to {last}",
+            _frames(first=join.start, last=last),
             f"{join.score:.1f}",
             Text(join.verdict, style=VERDICT_STYLES[join.verdict]),
             *(_step(step) for step in (join.compensated, join.sharpness, join.luma)),
