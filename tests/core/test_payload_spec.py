@@ -40,6 +40,12 @@ CASES: dict[str, list[Case]] = {
             details(lora_names=[HIGH, LOW], lora_multipliers=["1.0;0;0", "0;0;1.0"]),
             details(lora_names=[LOW, HIGH], lora_multipliers=["0;0;1.0", "0.75;1.0;0"]),
         ),
+        case(details(guidance3_scale=2, phase_config=TWO), details(switch_threshold2=0, phase_config=TWO)),
+        case(details(guidance2_scale=3, **LOOSE), details(model_switch_phase=1, **LOOSE)),
+        case(
+            details(additional_loras={STYLE: 0.9}, phase_config=TWO),
+            details(additional_loras={STYLE: "0.450"}, phase_config=TWO),
+        ),
         case(details(model="other"), details(model="wan_2_2_vace_lightning_baseline_2_2_2")),
         case(details(chain_segments=True, independent_segments=True), details(chain_segments=True)),
         case(details(enhanced_prompts_expanded=["a", "b"]), details(enhanced_prompts_expanded=["", ""])),
@@ -82,6 +88,11 @@ CASES: dict[str, list[Case]] = {
     "payload-surplus": [
         case(details(base_prompts_expanded=["a", "b", "c"]), details(base_prompts_expanded=["a"])),
         case(details(segment_frames_expanded=[53, 45, 41])),
+        case(details(lora_multipliers=["1.0"]), details(lora_multipliers=[])),
+        case(
+            details(lora_names=[STYLE], lora_multipliers="0.5 1.0", **LOOSE),
+            details(lora_names=[STYLE], lora_multipliers="0.5", **LOOSE),
+        ),
     ],
     "payload-chained-without-overlap": [case(details(frame_overlap_expanded=0), details(frame_overlap_expanded=2))],
     "payload-size-snapped": [case(details(parsed_resolution_wh="902x508"), details(parsed_resolution_wh=[896, 496]))],

@@ -10,6 +10,7 @@ from wayframe.core.loras import merge_phase_loras
 from wayframe.core.payload import Payload, Shape
 from wayframe.core.payload_keys import OPTIONAL
 from wayframe.core.payload_models import phases_in_name
+from wayframe.core.payload_phases import without_phase
 from wayframe.core.payload_rules import (
     PAYLOAD_ADVANCED,
     PAYLOAD_LORA_IN_NO_PHASE,
@@ -20,6 +21,7 @@ from wayframe.core.payload_rules import (
 )
 from wayframe.core.payload_wire import Wire, WirePhases, said
 from wayframe.core.schedule import wire_thresholds
+from wayframe.core.wording import counted
 
 THRESHOLD_TOLERANCE = 0.01
 """Timesteps by which a threshold may differ: upstream's have been through float32 now and then."""
@@ -48,6 +50,7 @@ def conflicts(payload: Payload, *, model: Model) -> Iterator[Finding]:
     if wire.phase_config is not None:
         yield from _overruled(wire, wire.phase_config)
         yield from _in_no_phase(wire, wire.phase_config)
+        yield from without_phase(wire, phases=len(wire.phase_config.phases), winner="phase_config")
     elif wire.steps is not None and wire.num_inference_steps not in (None, wire.steps) and not wire.advanced_mode:
         yield _loser("steps", wire.steps, winner="num_inference_steps", value=wire.num_inference_steps)
     if payload.shape is Shape.SEGMENT:
@@ -61,6 +64,11 @@ def _surplus(wire: Wire) -> Iterator[Finding]:
         if given > count:
             message = f"{key} has {given} values for {count} segment{'' if count == 1 else 's'}"
             yield finding(PAYLOAD_SURPLUS, message, where=key, evidence={"values": given, "segments": count})
+    texts, names = wire.given_multipliers, wire.lora_names
+    if len(texts) > len(names):
+        message = f"lora_multipliers has {counted(len(texts), 'value')} for {counted(len(names), 'name')} in lora_names"
+        evidence = {"values": len(texts), "names": len(names)}
+        yield finding(PAYLOAD_SURPLUS, message, where="lora_multipliers", evidence=evidence)
 
 
 def _loser(key: str, said: object, *, winner: str, value: object) -> Finding:
@@ -141,20 +149,34 @@ def _same(key: str, mine: object, other: object) -> bool:
 
 def _named(wire: Wire) -> dict[str, str]:
     """lora_names with their lora_multipliers, as far as both are given."""
-    texts = wire.lora_multipliers
-    given = texts.split() if isinstance(texts, str) else [str(text) for text in texts if text is not None]
+    given = [str(text) for text in wire.given_multipliers if text is not None]
     return dict(zip(wire.lora_names, given, strict=False))
 
 
 def _in_no_phase(wire: Wire, config: WirePhases) -> Iterator[Finding]:
-    used = {lora.url for phase in config.phases for lora in phase.loras}
+    used: dict[str, list[str]] = {}
+    for one in (lora for phase in config.phases for lora in phase.loras):
+        used.setdefault(one.url, []).append(one.multiplier)
     for lora in wire.more_loras:
-        if lora.url not in used:
+        strengths = used.get(lora.url, [])
+        if strengths and not any(_same_strength(lora.multiplier, strength) for strength in strengths):
+            yield _loser(
+                "additional_loras",
+                {lora.url: lora.multiplier},
+                winner="phase_config",
+                value={lora.url: ";".join(strengths)},
+            )
+        if not strengths:
             message = (
                 f"{lora.url.rsplit('/', 1)[-1]} is asked for at {lora.multiplier} and is in no phase: it does not run"
             )
             evidence = {"winner": "phase_config", "file": lora.url, "said": lora.multiplier}
             yield finding(PAYLOAD_LORA_IN_NO_PHASE, message, where="additional_loras", evidence=evidence)
+
+
+def _same_strength(mine: str, other: str) -> bool:
+    """Whether two strengths are the same number (``0.6`` and ``0.60``), or the same list."""
+    return [float(number) for number in mine.split(",")] == [float(number) for number in other.split(",")]
 
 
 def _levels(payload: Payload) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from wayframe.core.payload_rules import (
     PAYLOAD_LORA_IN_NO_PHASE,
     PAYLOAD_LORA_TWICE,
     PAYLOAD_MULTIPLIER,
+    PAYLOAD_OVERRULED,
     PAYLOAD_PHASE_EMPTY,
     PAYLOAD_SOLVER,
 )
@@ -27,6 +28,15 @@ from wayframe.errors import PayloadError
 Said = dict[str, Any]
 UNSHIFTED = 1.0
 DEFAULT_THRESHOLD = 0.0
+_OF_PHASE = {
+    "guidance2_scale": 2,
+    "switch_threshold": 2,
+    "model_switch_phase": 2,
+    "guidance3_scale": 3,
+    "switch_threshold2": 3,
+}
+"""Keys that mean something from so many phases on."""
+_SAYS_NOTHING = {"switch_threshold": 0, "switch_threshold2": 0, "model_switch_phase": 1}
 _SOLVERS: Mapping[str, Solver] = {
     "euler": Solver.EULER,
     "unipc": Solver.UNIPC,
@@ -148,7 +158,7 @@ class _Loose:
         origins |= {"steps": self._origin("num_inference_steps" if self.wire.num_inference_steps else "steps")}
         origins |= {"loras": f"payload:{'lora_names' if self.wire.lora_names else 'additional_loras'}"}
         added = {entry.url: entry.origin for entry in entries if entry.origin}
-        found += [*self._added(entries), *self._unapplied()]
+        found += [*self._added(entries), *self._unapplied(), *without_phase(self.wire, phases=phases)]
         return Denoising(words=words, origins=origins, findings=tuple(found), lora_origins=added)
 
     def _words(self, found: list[Finding]) -> tuple[Said, dict[str, str]]:
@@ -254,8 +264,7 @@ class _Loose:
         wire = self.wire
         defined = self.definition.loras if self.definition else ()
         entries = [_Entry(url=url, text=text, origin="automatic") for url, text in defined]
-        texts = wire.lora_multipliers
-        given = texts.split() if isinstance(texts, str) else list(texts)
+        given = wire.given_multipliers
         named = [
             _Entry(url=url, text=given[index] if index < len(given) else None)
             for index, url in enumerate(wire.lora_names)
@@ -294,6 +303,16 @@ class _Loose:
             if entry.origin:
                 message = f"{entry.url.rsplit('/', 1)[-1]} at {entry.text} is added"
                 yield finding(PAYLOAD_ADDED, message, where="loras", evidence={"file": entry.url, "text": entry.text})
+
+
+def without_phase(wire: Wire, *, phases: int, winner: str = "guidance_phases") -> Iterator[Finding]:
+    """What the payload says about phases that there are not; a threshold of 0 and a first switch say nothing."""
+    for key, needed in _OF_PHASE.items():
+        value = getattr(wire, key)
+        if value is not None and value != _SAYS_NOTHING.get(key) and phases < needed:
+            message = f"{key} says {value:g}, and there is no phase {needed}: {winner} wins"
+            evidence = {"winner": winner, "said": value, "phases": phases}
+            yield finding(PAYLOAD_OVERRULED, message, where=key, evidence=evidence)
 
 
 def _check_parts(entry: _Entry, *, phases: int) -> None:

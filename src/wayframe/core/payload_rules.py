@@ -70,9 +70,9 @@ PAYLOAD_OVERLAP_SURPLUS = rule(
 PAYLOAD_SURPLUS = rule(
     "payload-surplus",
     Severity.WARNING,
-    title="A list has more values than there are segments",
-    why="The first values belong to the segments; upstream looks at no more.",
-    action="Remove the surplus, or ask for more segments.",
+    title="A list has more values than there are segments, or names of LoRAs",
+    why="The first values belong to them; upstream looks at no more.",
+    action="Remove the surplus, or name what it belongs to.",
 )
 PAYLOAD_NO_OVERLAP = rule(
     "payload-chained-without-overlap",

@@ -182,6 +182,12 @@ class Wire(_Part):
         """LoRAs outside of phases that are named with their strength; upstream's page of 2026 calls them loras."""
         return (*self.additional_loras, *self.loras)
 
+    @property
+    def given_multipliers(self) -> tuple[str | float | None, ...]:
+        """lora_multipliers one by one; as a text they are parted by blanks."""
+        texts = self.lora_multipliers
+        return tuple(texts.split()) if isinstance(texts, str) else texts
+
 
 def read_wire(details: Data) -> Wire:
     """The keys that are read of a payload's orchestrator_details.
