@@ -180,6 +180,14 @@ def test_the_seeds_two_runs_differ_in_lora_weights_alone() -> None:
     assert found[Topic.LORAS].detail == "loras[low_noise_model], loras[high_noise_model] in segment 0"
 
 
+def test_motion_of_a_logged_run_is_the_lora_that_the_worker_makes_of_it() -> None:
+    a, b = logged("1", RUN_1, asked={"amount_of_motion": 0.5}), logged("2", RUN_2, asked={})
+    assert topics(a, b) == {Topic.LORAS}
+    same_loras = logged("3", RUN_1, asked={})
+    assert topics(a, same_loras) == set()
+    assert topics(a, same_loras, paper=True) == {Topic.LORAS}
+
+
 def test_what_is_filtered_out_does_not_make_the_rest_paper() -> None:
     compared = compare(
         logged("1", RUN_1, asked={}),

@@ -51,6 +51,8 @@ SAID, KEYFRAMES_PATH = frozenset({Level.REQUESTED, Level.RESOLVED}), "requested.
 BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
 """Names of those topics that change a step in a way that its numbers do not show."""
 
+MOTION = "amount_of_motion"
+
 _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
     (topic, re.compile(pattern))
     for topic, pattern in (
@@ -198,6 +200,11 @@ class _Judge:
             sent=Level.APPLIED if logged else Level.PLANNED,
         )
 
+    def topic(self, item: Difference) -> Topic:
+        """What a difference is about; the worker turns an amount of motion into a LoRA, whose weights were sent."""
+        by_lora = self.decided and self.sent is Level.APPLIED and names_of(item.path)[-1] == MOTION
+        return Topic.LORAS if by_lora else topic_of(item)
+
     def beyond(self, item: Difference) -> bool:
         """Whether a difference reaches the engine on another way than by the steps' numbers."""
         return item.level is self.sent and BEYOND_TABLES.fullmatch(names_of(item.path)[-1]) is not None
@@ -214,7 +221,7 @@ def _causes(kept: Sequence[Difference], *, judge: _Judge) -> tuple[Cause, ...]:
     groups: dict[Topic, list[Difference]] = {}
     for item in kept:
         if item.impact is not Impact.NOISE:
-            groups.setdefault(topic_of(item), []).append(item)
+            groups.setdefault(judge.topic(item), []).append(item)
     causes = [_cause(topic, items, judge=judge) for topic, items in groups.items()]
     return tuple(sorted(causes, key=lambda cause: (cause.paper, -cause.effect)))
 
