@@ -31,9 +31,9 @@ REORDER = 2
 
 # stitchable: parameter sets don't depend on the content; closed GOPs: nothing refers over an IDR frame;
 # cpu-independent and fixed threads: no choice by machine; ref and bframes: every preset reorders alike. A cut must not
-# show, so an IDR frame gets no better quality than what stands around it: mbtree and ipratio favour it because much
-# refers to it; qcomp (0.6 by default) in turn starves what follows a picture that is dear to encode, such as the IDR
-# frame of a first frame that is cut off.
+# show, so an IDR frame is to look like what stands around it: mbtree and ipratio make it far better because much refers
+# to it; qcomp (0.6 by default) in turn starves what follows a picture that is dear to encode, such as the IDR frame of
+# a first frame that is cut off.
 X264_SETTINGS = (
     "stitchable=1:open-gop=0:bframes=3:b-pyramid=normal:ref=4:weightp=2:8x8dct=1:cabac=1:keyint=250:min-keyint=1:"
     "mbtree=0:ipratio=1.0:qcomp=0.75:force-cfr=1:nal-hrd=none:aud=0:repeat-headers=0:sliced-threads=0:lookahead-threads=1:cpu-independent=1:"

@@ -17,8 +17,9 @@ _LEAST_COMPENSATED, _LEAST_SHARPNESS, _LEAST_LUMA = 0.5, 0.05, 0.5
 """Steps below these are not seen nor told from an encoder's work: grey levels, natural logarithm, grey levels."""
 _HIGH_PERCENTILE = 95.0
 _SLIGHT, _VISIBLE = 2.0, 4.0
-"""Scores from which a join stands out. Seen in trips through photographs: 0.7 to 3.8 where segments meet in a keyframe
-or a blend (those above 2 are steps of sharpness: an IDR frame, a double exposure), above 20 at cuts and jumps of light.
+"""Scores from which a join stands out. Seen in trips through photographs: 1 to 2 where segments meet in a keyframe,
+2 to 2.7 where they are chained, 3 to 10 in a blend of two motions (the sharpness of a double exposure), above 20 at
+cuts.
 """
 
 Signal: TypeAlias = Literal["change", "sharpness", "luma"]
