@@ -56,6 +56,14 @@ def test_trouble_is_exit_code_two(wayframe: Terminal) -> None:
     assert "none.log" in wayframe.fails("compare", "--log", "none.log", code=2)
 
 
+def test_what_is_wrong_in_one_of_several_specs_is_said_with_its_name(wayframe: Terminal) -> None:
+    a, b = spec(wayframe, "a.json"), spec(wayframe, "b.json", seed="x")
+    assert wayframe.fails("compare", a, b, code=2).startswith(f"error: {b}: seed: ")
+    (wayframe.folder / "c.json").write_text("{")
+    line = wayframe.fails("compare", a, "c.json", code=2)
+    assert line.count("c.json") == 1
+
+
 @pytest.mark.parametrize("words", [(), ("a.json",), ("a.json", "b.json", "--log", "x.log")])
 def test_what_is_compared_must_be_said(words: tuple[str, ...], wayframe: Terminal) -> None:
     printed = wayframe("compare", *words)

@@ -12,7 +12,7 @@ from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, LogFacts
 from wayframe.core.log_rules import LoggedKind, missing_kinds
 from wayframe.core.subject import Subject
-from wayframe.errors import LogError
+from wayframe.errors import LogError, PayloadError, SpecError
 from wayframe.files import redact
 from wayframe.logs.reading import RunReader
 from wayframe.logs.record import RunRecord, RunStatus
@@ -48,7 +48,17 @@ class Selection:
 def named_subjects(names: Sequence[str], *, home: Home, defaults: Path | None) -> Selection:
     """Subjects by name, as `Reader.read` takes them. Raises `InputError` or `StoreError`."""
     reader = Reader(home=home, defaults=model_defaults(defaults))
-    return Selection(subjects=tuple(_without_secrets(reader.read(name)) for name in names))
+    return Selection(subjects=tuple(_without_secrets(_read(reader, name)) for name in names))
+
+
+def _read(reader: Reader, name: str) -> Subject:
+    """A subject; what is wrong in one of several files is said with the file's name."""
+    try:
+        return reader.read(name)
+    except (SpecError, PayloadError) as error:
+        if Path(name).name in error.field:
+            raise
+        raise type(error)(f"{name}: {error.field}", error.problem, error.value, fix=error.fix) from error
 
 
 def _without_secrets(subject: Subject) -> Subject:
