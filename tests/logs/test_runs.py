@@ -43,6 +43,8 @@ def check_run(run: RunRecord, truth: Truth, *, certain: bool) -> None:
         assert segment.segment_index == at
         assert (segment.status, segment.error) == (known["status"], known["error"])
         assert segment.applied == known["applied"] or (not certain and segment.applied == AMBIGUOUS)
+        depends, before = segment.planned["depends_on"], truth.segments[at - 1]["task_id"] if at else None
+        assert depends == before or (not certain and depends == AMBIGUOUS)
 
 
 def check(found: LogRuns, log: Log, *, certain: bool) -> None:

@@ -215,10 +215,9 @@ class RunBuilder:
         return None
 
     def _depends(self, event: Event) -> OpenRun | None:
-        run = self._planner()
-        if run is not None:
-            before = None if event.fields[1] == "None" else event.fields[1]
-            run.dependencies[int(event.fields[0])] = (before, self._proof(event))
+        before = None if event.fields[1] == "None" else event.fields[1]
+        for run in self._planning.values():
+            run.dependencies[int(event.fields[0])] = (before if self._planner() else AMBIGUOUS, self._proof(event))
         return None
 
     # What the orchestrator and the segments planned.
