@@ -95,6 +95,7 @@ def test_a_wrong_status_names_the_right_ones(wayframe: Terminal) -> None:
     printed = wayframe("logs", "runs", "debug_1.log", "--status", "done")
     assert printed.code == 2
     assert "completed, failed, cancelled, incomplete" in printed.err
+    assert PLANTED not in wayframe("logs", "runs", "debug_1.log", "--status", PLANTED).err
 
 
 def test_a_log_without_runs_says_so_by_its_counts(wayframe: Terminal) -> None:

@@ -45,7 +45,9 @@ def runs(
     known = [each.value for each in RunStatus]
     wrong = next((name for name in status or () if name not in known), None)
     if wrong is not None:
-        raise typer.BadParameter(f"{wrong!r} is none of {', '.join(known)}", param_hint="--status")
+        from wayframe.files import redact_text
+
+        raise typer.BadParameter(f"{redact_text(wrong)!r} is none of {', '.join(known)}", param_hint="--status")
     reader = RunReader(files, statuses=[RunStatus(name) for name in status] if status else None)
     if json:
         for piece in reader.json_lines():
