@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.markup import escape
@@ -32,8 +32,8 @@ SHOWN, SETTINGS = (
 )
 
 
-def print_runs(runs: Sequence[RunRecord]) -> None:
-    """One run a line."""
+def print_runs(runs: Iterable[RunRecord]) -> None:
+    """One run a line; of a run that was read no more is kept than its line."""
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     widths = {"run": RUN_ID, "status": 10, "segs": 4, "phases": 6, "frames": 6, "finished": 19}
     for name in (*widths, "model"):

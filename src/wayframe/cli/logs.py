@@ -55,7 +55,7 @@ def runs(
         return
     from wayframe.cli import log_views
 
-    log_views.print_runs(list(reader))
+    log_views.print_runs(reader)
     typer.echo(f"{reader.lines} lines, {reader.unread_lines} unread, {reader.secrets_redacted} secrets kept back")
 
 
