@@ -9,7 +9,7 @@ import pytest
 
 from core.subjects import segment, subject, table
 from wayframe.core.derived import TableComparison, compare_tables, derived_differences, weight_effect
-from wayframe.core.diff import Difference, match_segments
+from wayframe.core.diff import Difference, Sort, match_segments
 from wayframe.core.impact import Impact
 from wayframe.core.subject import FrameCount, Level, Missing, StepTable, Subject
 
@@ -71,7 +71,7 @@ def test_a_lora_that_is_not_there_weighs_nothing() -> None:
     without = table(*[(time, expert, guidance, {}) for time, expert, guidance, _ in ROWS])
     [compared], [difference] = derived(of(table(*ROWS)), of(without))
     assert compared.loras == {"x": ((1.0, 1.0, 0.0), (0.0, 0.0, 0.0))}
-    assert (difference.a, difference.b) == ([1.0, 1.0, 0.0], [0.0, 0.0, 0.0])
+    assert (difference.a, difference.b, difference.sort) == ([1.0, 1.0, 0.0], Missing.ABSENT, Sort.REMOVED)
     assert (difference.level, difference.impact) == (Level.DERIVED, Impact.PICTURE)
 
 

@@ -94,13 +94,18 @@ def _table(segment: SubjectSegment, table: TableComparison) -> Iterator[Differen
         yield _derived(
             segment,
             f"loras[{name}]",
-            (list(first), list(second)),
+            (_told(table.a, name, first), _told(table.b, name, second)),
             impact=Impact.PICTURE,
             effect=weight_effect(table, first=first, second=second),
         )
     if table.a.forwards != table.b.forwards:
         forwards = table.a.forwards, table.b.forwards
         yield _derived(segment, "forwards", forwards, impact=Impact.COSMETIC, effect=0, note="cost, not picture")
+
+
+def _told(table: StepTable, name: str, weights: Sequence[float]) -> Value:
+    """A LoRA's weights; one that is not there at all has none, not zeros."""
+    return list(weights) if any(name in row.loras for row in table.rows) else Missing.ABSENT
 
 
 def weight_effect(table: TableComparison, *, first: Sequence[float], second: Sequence[float]) -> int:
@@ -144,6 +149,9 @@ def _shown(count: FrameCount) -> dict[str, Value]:
     return {name: Missing.UNKNOWN if value is None else value for name, value in values.items()}
 
 
+SORTS = {(True, False): Sort.ADDED, (False, True): Sort.REMOVED}
+
+
 def _derived(
     segment: SubjectSegment, name: str, values: tuple[Value, Value], *, impact: Impact, effect: int, note: str = ""
 ) -> Difference:
@@ -153,7 +161,7 @@ def _derived(
         segment=segment.index,
         a=values[0],
         b=values[1],
-        sort=Sort.CHANGED,
+        sort=SORTS.get((values[0] is Missing.ABSENT, values[1] is Missing.ABSENT), Sort.CHANGED),
         impact=impact,
         effect=effect,
         note=note,

@@ -122,7 +122,7 @@ def _cells(
             kind = f"expert {EXPERTS.get(row.expert, 'only')}"
         else:
             found = reading(row)
-            value = "not there" if found is None else f"{found:g}"
+            value = "absent" if found is None else f"{found:g}"
             share, text = abs(found or 0.0) / max(most, 1e-9), "-" if found is None else f"{found:g}"
             differs = other is None or not same(reading(other) or 0.0, found or 0.0)
         yield Cell(

@@ -108,7 +108,7 @@ def _derived(subjects: Sequence[Subject]) -> Iterator[tuple[str, Reading]]:
 
 
 def _weight(name: str) -> Callable[[StepTable], Value]:
-    return lambda table: weights(row.loras[name] for row in table.rows) if name in table.rows[0].loras else "not there"
+    return lambda table: weights(row.loras[name] for row in table.rows) if name in table.rows[0].loras else "absent"
 
 
 def _of_tables(read: Callable[[StepTable], Value]) -> Reading:
