@@ -170,9 +170,14 @@ def test_a_segment_names_exactly_what_it_lacks():
 
 
 def test_secrets_are_taken_out_at_any_depth_and_told():
-    data = details(openai_api_key="sk-made-up-0123456789", inner={"access_token": "t", "kept": 1})
+    data = details(
+        openai_api_key="sk-made-up-0123456789",
+        inner={"access_token": "t", "kept": 1},
+        listed=[{"password": "made-up"}, [{"password": "made-up", "kept": 2}]],
+    )
     payload = read_payload(data)
-    assert payload.secrets == ("openai_api_key", "inner.access_token")
+    assert payload.secrets == ("openai_api_key", "inner.access_token", "listed[0].password", "listed[1][0].password")
+    assert payload.clean["listed"] == [{}, [{"kept": 2}]]
     assert "made-up" not in str(payload)
     assert payload.clean["inner"] == {"kept": 1}
 

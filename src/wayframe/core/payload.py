@@ -140,11 +140,18 @@ def _kept(data: Mapping[str, Any], *, is_secret: Callable[[str], bool], found: l
         path = f"{inside}{key}"
         if is_secret(str(key)):
             found.append(path)
-        elif isinstance(value, Mapping):
-            kept[str(key)] = _kept(value, is_secret=is_secret, found=found, inside=f"{path}.")
         else:
-            kept[str(key)] = value
+            kept[str(key)] = _kept_value(value, is_secret=is_secret, found=found, path=path)
     return kept
+
+
+def _kept_value(value: JsonValue, *, is_secret: Callable[[str], bool], found: list[str], path: str) -> JsonValue:
+    if isinstance(value, Mapping):
+        return _kept(value, is_secret=is_secret, found=found, inside=f"{path}.")
+    if isinstance(value, list):
+        places = ((f"{path}[{index}]", item) for index, item in enumerate(value))
+        return [_kept_value(item, is_secret=is_secret, found=found, path=place) for place, item in places]
+    return value
 
 
 def _parts(data: Data) -> tuple[Data, Data, Data]:
