@@ -188,6 +188,27 @@ def test_motion_of_a_logged_run_is_the_lora_that_the_worker_makes_of_it() -> Non
     assert topics(a, same_loras, paper=True) == {Topic.LORAS}
 
 
+def test_phases_of_one_side_alone_are_not_on_paper() -> None:
+    plain = trip()
+    stepless = replace(
+        plain,
+        values={**plain.values, Level.REQUESTED: {}},
+        segments=tuple(replace(part, steps=None, wanted=None) for part in plain.segments),
+    )
+    phased = replace(plain, values={**plain.values, Level.REQUESTED: {"phases": [{"steps": 6}]}})
+    unphased = replace(plain, values={**plain.values, Level.REQUESTED: {}})
+    assert topics(stepless, phased) == {Topic.GUIDANCE}
+    assert topics(unphased, phased) == set()
+    assert topics(unphased, phased, paper=True) == {Topic.GUIDANCE}
+
+
+def test_a_timeline_of_equal_places_differs_from_a_batch_on_paper() -> None:
+    one, other = (subject(planned={"mode": mode, "frames": 49}, segments=[segment()]) for mode in ("batch", "timeline"))
+    assert topics(one, other, paper=True) == {Topic.LENGTHS}
+    longer = subject(planned={"mode": "timeline", "frames": 65}, segments=[segment()])
+    assert topics(one, longer) == {Topic.LENGTHS}
+
+
 def test_what_is_filtered_out_does_not_make_the_rest_paper() -> None:
     compared = compare(
         logged("1", RUN_1, asked={}),

@@ -48,6 +48,8 @@ RECIPE = frozenset({Topic.MODEL, Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Top
 BY_TABLE = frozenset({Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE, Topic.SCHEDULE})
 """Topics that step tables decide: where both are known and agree, raw values differ on paper only."""
 SAID, KEYFRAMES_PATH = frozenset({Level.REQUESTED, Level.RESOLVED}), "requested.keyframes"
+MODE_PATH = "planned.mode"
+"""How positions were said: the plan holds beside it what came of them."""
 BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
 """Names of those topics that change a step in a way that its numbers do not show."""
 
@@ -138,7 +140,8 @@ def compare(a: Subject, b: Subject, *, filters: Filters = NO_FILTERS) -> Compari
     found.sort(key=lambda item: (-IMPACT_RANK[item.impact], -item.effect, item.path))
     kept = tuple(item for item in found if filters.keeps(item))
     whole = Level.PLANNED in a.whole and Level.PLANNED in b.whole
-    causes = _causes(kept, judge=replace(_Judge.of(found, pairs=pairs, tables=tables), planned=whole))
+    judge = replace(_Judge.of(found, pairs=pairs, tables=tables), planned=whole, one_sided=_one_sided(a, b, pairs))
+    causes = _causes(kept, judge=judge)
     verdict, reason = _verdict(a, b, kept=kept, causes=causes, tables=tables)
     if filters.only or filters.ignore:
         reason = FILTERED.get(reason, reason)
@@ -188,6 +191,8 @@ class _Judge:
     unlike: frozenset[Topic]
     sent: Level
     planned: bool = False
+    one_sided: bool = False
+    """Whether a segment has steps on one side alone: then what decides them is not on paper."""
 
     @staticmethod
     def of(found: Iterable[Difference], *, pairs: Sequence[Pairing], tables: Sequence[TableComparison]) -> _Judge:
@@ -211,10 +216,16 @@ class _Judge:
 
     def is_paper(self, topic: Topic, items: Sequence[Difference]) -> bool:
         """Whether the differences of a topic change nothing that the engine does."""
-        if self.planned and all(item.level in SAID and item.path != KEYFRAMES_PATH for item in items):
+        said = all((item.level in SAID and item.path != KEYFRAMES_PATH) or item.path == MODE_PATH for item in items)
+        if self.planned and said and not (self.one_sided and topic in BY_TABLE):
             return True
         by_table = self.decided and topic in BY_TABLE and topic not in self.unlike
         return by_table and not any(self.beyond(item) for item in items)
+
+
+def _one_sided(a: Subject, b: Subject, pairs: Sequence[Pairing]) -> bool:
+    both = [(a.segments[pair.a], b.segments[pair.b]) for pair in pairs if pair.a is not None and pair.b is not None]
+    return any((left.steps is None) != (right.steps is None) for left, right in both)
 
 
 def _causes(kept: Sequence[Difference], *, judge: _Judge) -> tuple[Cause, ...]:
@@ -231,7 +242,8 @@ def _cause(topic: Topic, items: Sequence[Difference], *, judge: _Judge) -> Cause
     paper = judge.is_paper(topic, items)
     telling = real if judge.decided and topic in BY_TABLE and real else items
     effect = 0 if paper or topic is Topic.RESULT else max(item.effect for item in telling)
-    detail = _detail(telling) if not paper else "the values differ, every step comes out the same"
+    alike = "every step comes out the same" if topic in BY_TABLE else "what is planned is the same"
+    detail = f"the values differ, {alike}" if paper else _detail(telling)
     return Cause(topic=topic, effect=effect, detail=detail, differences=tuple(items), paper=paper)
 
 

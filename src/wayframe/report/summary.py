@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wayframe.core.comparison import KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
+from wayframe.core.comparison import BY_TABLE, KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
 from wayframe.core.diff import Difference
 from wayframe.core.dossier import Dossier
 from wayframe.core.findings import Severity
@@ -38,6 +38,7 @@ VERDICT_TONES = {
 }
 MOST_DETAILS = 3
 ON_PAPER = "differs in the request, every step comes out the same"
+ON_PAPER_ALONE = "differs in the request, what is planned is the same"
 
 
 def subjects_block(dossier: Dossier) -> Table:
@@ -101,7 +102,9 @@ def cause_lines(comparison: Comparison, *, names: tuple[str, str]) -> Iterator[B
 def cause_detail(cause: Cause, comparison: Comparison, *, names: tuple[str, str]) -> Text:
     """What differs in a cause, with both values where they are short."""
     if cause.paper:
-        return words(f"{ON_PAPER} ", faint(f"({_names(cause.differences)})"))
+        return words(
+            f"{ON_PAPER if cause.topic in BY_TABLE else ON_PAPER_ALONE} ", faint(f"({_names(cause.differences)})")
+        )
     if cause.topic is Topic.LENGTHS and (detail := _lengths(comparison, names)):
         return detail
     telling = [*_pictures(cause), *_telling(cause)]
