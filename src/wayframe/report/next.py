@@ -191,14 +191,15 @@ def _exchange(cause: Cause, comparison: Comparison, *, run: str) -> Try | None:
     settings, pictures = _settings(cause), _pictures(cause, comparison)
     if not (settings or pictures) and comparison.b.kind != "log":
         return None
-    title = f"{run} with {letter(0)}'s {_what(cause, settings)}"
+    what = _what(cause, settings)
+    title = f"{run} with {letter(0)}'s {what}"
     others = [
         found.topic.value
         for found in comparison.causes
         if not found.paper and found is not cause and found.effect and _stands_alone(found, comparison)
     ]
     why = (
-        f"Changes {cause.topic.value} alone; what then still differs comes from {', '.join(others)}."
+        f"Changes {what} alone; what then still differs comes from {', '.join(others)}."
         if others
         else ("Nothing else differs: the result should be the first run's.")
     )
