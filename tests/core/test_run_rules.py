@@ -14,7 +14,7 @@ from wayframe.core.diff import match_segments
 from wayframe.core.findings import Finding, Severity
 from wayframe.core.run_rules import asked_loras, pair_findings, subject_findings
 from wayframe.core.steptable import sent_table
-from wayframe.core.subject import Evidence, Level, StepTable, Subject
+from wayframe.core.subject import Basis, Evidence, Level, StepTable, Subject
 
 
 def run(asked: Data | None, sent: Data | None, *, whole: bool = True, index: int = 0, **requested: object) -> Subject:
@@ -276,6 +276,14 @@ def test_thresholds_that_part_alike_are_told() -> None:
         "thresholds-part-alike": "segment 4: thresholds 883.00/558.00 and 917.48/663.23 part the 6 steps alike",
         "steps-agree": "a and b run the same expert at the same guidance at every step",
     }
+
+
+def test_steps_of_plans_are_not_said_to_have_run() -> None:
+    a, b = (sent_table(sent) for sent in (RUN_1, RUN_2))
+    assert a is not None
+    assert b is not None
+    said = pair(a, replace(b, basis=Basis.PLANNED))["steps-agree"]
+    assert said == "a and b plan the same expert at the same guidance at every step"
 
 
 def test_equal_or_unlike_steps_are_not_called_agreeing() -> None:

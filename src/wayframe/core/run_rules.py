@@ -10,7 +10,7 @@ from wayframe.core.derived import TableComparison
 from wayframe.core.diff import same
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.lora_names import multiplier_entries
-from wayframe.core.subject import Evidence, Level, Subject, SubjectSegment, address, lora_name
+from wayframe.core.subject import Basis, Evidence, Level, Subject, SubjectSegment, address, lora_name
 
 REQUESTED_NOT_APPLIED = rule(
     "requested-not-applied",
@@ -79,8 +79,8 @@ STEPS_AGREE = rule(
     "steps-agree",
     Severity.INFO,
     title="Expert and guidance agree at every step",
-    why="However different the requests look, the engine ran the same experts at the same guidance.",
-    action="Look for the cause elsewhere: LoRA weights, prompts, lengths, keyframes.",
+    why="However different the requests look, experts and guidance are the same at every step.",
+    action="Look for the cause elsewhere: LoRA weights, timesteps, prompts, lengths, keyframes.",
 )
 INFERRED = rule(
     "inferred",
@@ -280,6 +280,10 @@ def _repeated(subject: Subject) -> Iterator[Finding]:
             )
 
 
+RAN = frozenset({Basis.APPLIED, Basis.SENT})
+"""Where steps must come from to say that they were run, not only planned."""
+
+
 def pair_findings(a: Subject, b: Subject, tables: Sequence[TableComparison]) -> Iterator[Finding]:
     """Findings about two subjects together."""
     names = f"{a.name} and {b.name}"
@@ -291,7 +295,9 @@ def pair_findings(a: Subject, b: Subject, tables: Sequence[TableComparison]) -> 
             message = f"segment {index}: thresholds {left} and {right} part the {len(table.a.rows)} steps alike"
             yield finding(PAPER_THRESHOLDS, message, where=where, evidence={"phases": [r.phase for r in table.a.rows]})
     if tables and all(table.experts and table.guidance for table in tables) and not all(t.equal for t in tables):
-        yield finding(STEPS_AGREE, f"{names} run the same expert at the same guidance at every step", where="derived")
+        ran = all(side.basis in RAN for table in tables for side in (table.a, table.b))
+        message = f"{names} {'run' if ran else 'plan'} the same expert at the same guidance at every step"
+        yield finding(STEPS_AGREE, message, where="derived")
 
 
 def _where(subject: Subject, segment: SubjectSegment, path: str) -> str:
