@@ -161,6 +161,13 @@ def test_videos_of_two_runs_are_measured_and_aligned(wayframe: Terminal, pair: P
     assert wayframe("compare", pair.a, pair.b, "--format", "json", "--no-videos").json()["videos"] == [None]
 
 
+def test_another_video_in_the_place_of_a_runs_own_is_not_taken_for_it(wayframe: Terminal, pair: Pair) -> None:
+    videos = [wayframe.home / "runs" / run / "travel.mp4" for run in (pair.a, pair.b)]
+    videos[0].write_bytes(videos[1].read_bytes())
+    assert "is not the video of this record" in wayframe.fails("compare", pair.a, pair.b, code=2)
+    assert wayframe("compare", pair.a, pair.b, "--no-videos").code == 1
+
+
 def test_a_run_rendered_again_gives_the_noise_floor(wayframe: Terminal, pair: Pair) -> None:
     data = wayframe("compare", pair.a, pair.b, "--repeat", pair.a, "--format", "json").json()
     assert data["noise"] == {"run": pair.a, "same_packets": True, "median_psnr": None, "least_psnr": None}

@@ -13,8 +13,8 @@ from PIL import Image
 from wayframe.core.diff import Pairing
 from wayframe.core.documents import parse_plan
 from wayframe.core.dossier import Clip, NoiseFloor, Thumbnail, VideoPair, aligned_spans
-from wayframe.core.subject import Subject
-from wayframe.errors import SpecError
+from wayframe.core.subject import Level, Subject
+from wayframe.errors import MediaError, SpecError
 from wayframe.media.index import VideoIndex, decode_some, index, packet_digest
 from wayframe.media.metrics import Footage, JoinPlace
 from wayframe.media.metrics_compare import Aligned, compare_videos
@@ -30,10 +30,16 @@ MOST_THUMBNAILS = 24
 
 
 def clip_of(subject: Subject, *, thumbnails: bool) -> Clip | None:
-    """The video of a subject, or None when it has none; raises `MediaError` when it cannot be read."""
+    """The video of a subject, or None when it has none.
+
+    Raises `MediaError` when it cannot be read, or is not the one that the subject's record tells of.
+    """
     if subject.video is None:
         return None
     path = Path(subject.video)
+    recorded = subject.value(Level.OUTCOME, "digest")
+    if isinstance(recorded, str) and packet_digest(path) != recorded:
+        raise MediaError(f"{path}: is not the video of this record; --no-videos compares the records alone")
     where, plan = index(path), capsule_of(path)["plan"]
     positions = [keyframe["at"] for keyframe in plan["keyframes"]]
     return Clip(
