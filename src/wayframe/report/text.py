@@ -17,7 +17,7 @@ from wayframe.report.findings import told_findings
 from wayframe.report.next import tries
 from wayframe.report.steps import TableGroup, chart_lines, narrow_steps, step_table, table_groups
 from wayframe.report.summary import agreements, cause_lines, outstanding, subjects_block, verdict_block
-from wayframe.report.values import letter, segments_text
+from wayframe.report.values import MOST_STEPS, letter, segments_text
 from wayframe.report.videos import video_blocks, without_effect
 
 STYLES = {
@@ -51,9 +51,12 @@ def print_report(dossier: Dossier, *, console: Console) -> None:
 
 
 def _steps(group: TableGroup, *, names: tuple[str, str], width: int) -> Block:
-    """The steps as a table, or as lines where the table is too wide."""
+    """The steps as a table, or as lines where the table is too wide or too long."""
     table = step_table(group.first, names=names)
-    if Measurement.get(Console(width=WIDEST), Console(width=WIDEST).options, _grid(table)).maximum > width:
+    if (
+        len(table.rows) > MOST_STEPS
+        or Measurement.get(Console(width=WIDEST), Console(width=WIDEST).options, _grid(table)).maximum > width
+    ):
         return narrow_steps(group, names=names)
     return replace(table, caption=f"steps of {segments_text(group.segments)}, {table.caption}")
 

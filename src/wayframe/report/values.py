@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from string import ascii_uppercase
 
 from wayframe.core.diff import Difference, word_changes
@@ -84,8 +84,14 @@ LARGE, DIGITS = 100, 4
 
 
 def weights(values: Iterable[float]) -> str:
-    """One value for each step, in a row."""
-    return " ".join(f"{value:g}" for value in values)
+    """One value for each step, in a row; of many steps those in a row that are alike are counted: `0.75 x15, 0 x25`."""
+    shown = [f"{value:g}" for value in values]
+    if len(shown) <= MOST_STEPS:
+        return " ".join(shown)
+    return ", ".join(f"{text} x{len(list(alike))}" for text, alike in groupby(shown))
+
+
+MOST_STEPS = 12
 
 
 def segments_text(indices: Iterable[int]) -> str:
