@@ -285,7 +285,7 @@ def test_steps_that_do_not_fit_as_a_table_are_printed_as_lines(width: int, wide:
 
 def test_weights_of_many_steps_are_counted() -> None:
     assert weights([0.75] * 3 + [1.0]) == "0.75 0.75 0.75 1"
-    assert weights([0.75] * 15 + [0.0] * 24 + [0.5]) == "0.75 x15, 0 x24, 0.5 x1"
+    assert weights([0.75] * 15 + [0.0] * 24 + [0.5]) == "0.75 x15, 0 x24, 0.5"
 
 
 def test_no_numbers_have_no_ranges() -> None:

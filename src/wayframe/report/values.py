@@ -88,7 +88,8 @@ def weights(values: Iterable[float]) -> str:
     shown = [f"{value:g}" for value in values]
     if len(shown) <= MOST_STEPS:
         return " ".join(shown)
-    return ", ".join(f"{text} x{len(list(alike))}" for text, alike in groupby(shown))
+    counts = [(text, len(list(alike))) for text, alike in groupby(shown)]
+    return ", ".join(f"{text} x{count}" if count > 1 else text for text, count in counts)
 
 
 MOST_STEPS = 12
