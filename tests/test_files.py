@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wayframe.files import REDACTED, Redactor, is_secret_name, redact, redact_text
+from wayframe.files import REDACTED, Redactor, is_secret_name, redact, redact_text, secret_values
 
 KEY = "sk-invented-0123456789"
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.c2ln"
@@ -112,3 +112,36 @@ def test_long_lines_made_to_be_slow_are_not(text: str):
     before = time.process_time()
     redact_text(text)
     assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("'Cookie': 'a=bcdefgh; x=1'", "'Cookie': '[redacted]'"),
+        ("{'credentials': {'user': 'u', 'pass': 'p4ssw0rd'}}", "{'credentials': [redacted]}"),
+        ("'tokens': ['abc', 'def']", "'tokens': [redacted]"),
+        ("OPENAI_KEY='abcdefgh1'", "OPENAI_KEY='[redacted]'"),
+        ("max_tokens: 5, 'tokens': 7", "max_tokens: 5, 'tokens': 7"),
+    ],
+)
+def test_other_names_of_secrets_are_known_in_text(text: str, clean: str):
+    assert redact_text(text) == clean
+
+
+def test_several_secrets_under_one_name_go_but_a_count_stays():
+    data = {"tokens": ["a", "b"], "api_keys": {"x": "y"}, "max_tokens": 5, "content_key": "kept"}
+    assert redact(data) == {
+        "tokens": ["[redacted]", "[redacted]"],
+        "api_keys": {"x": "[redacted]"},
+        "max_tokens": 5,
+        "content_key": "kept",
+    }
+
+
+def test_a_secret_of_no_known_form_is_hidden_where_a_text_repeats_it():
+    data = {"openai_api_key": "correct horse", "nested": [{"note": "use correct horse here"}], "password": "short"}
+    known = secret_values(data)
+    assert known == {"correct horse"}
+    redactor = Redactor(known)
+    assert redactor.value(data["nested"]) == [{"note": "use [redacted] here"}]
+    assert redactor.count == 1

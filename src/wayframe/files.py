@@ -6,7 +6,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -66,8 +66,11 @@ def sync(path: Path) -> None:
 
 _SECRET_NAME = re.compile(
     r"(?i)(?:^|[_\-.])(?:api_?-?key|apikey|access_?key(?:_?id)?|secret(?:_?key)?|token|passw(?:or)?d|passphrase|"
-    r"credentials?|authorization|bearer|cookie|signature|private_?key|service_?role(?:_?key)?|anon_?key|jwt|sig)$"
+    r"credentials?|authorization|bearer|cookie|signature|private_?key|service_?role(?:_?key)?|anon_?key|jwt|sig|"
+    r"(?:openai|anthropic|gemini|google|supabase|replicate|runpod|fal|hf|hugging_?face|aws|azure)_?key)$"
 )
+_SECRETS_NAME = re.compile(r"(?i)(?:^|[_\-.])(?:api_?-?keys|access_?keys|secrets|tokens|passwords|cookies)$")
+"""Names of several secrets; a number under such a name is a count (``max_tokens``)."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECRET_VALUE = re.compile(
     r"""(?x)
@@ -90,8 +93,13 @@ _PARAMETER = re.compile(
 )
 _NAMED = re.compile(
     r"""(?ix)((?:api_?-?key|access_?key(?:_?id)?|secret(?:_?key)?|token|passw(?:or)?d|passphrase|credentials?
-        |authorization|private_?key|service_?role(?:_?key)?|anon_?key|jwt)\\{0,4}["']?\s{0,4}[:=]\s{0,4})
+        |authorization|cookie|signature|private_?key|service_?role(?:_?key)?|anon_?key|jwt
+        |(?:openai|anthropic|gemini|supabase|replicate|runpod)_?key)\\{0,4}["']?\s{0,4}[:=]\s{0,4})
         (?P<quote>\\{0,4}["'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\])|\\){1,4096}?)(?:(?P=quote)|\Z)"""
+)
+_GROUPED = re.compile(
+    r"""(?ix)((?:credentials?|secrets|tokens|api_?keys|passwords|cookies)\\{0,4}["']\s{0,4}[:=]\s{0,4})
+        (?:\{[^{}]{1,4096}\}|\[[^\[\]]{1,4096}\])"""
 )
 _ASSIGNED = re.compile(
     r"""(?ix)((?:api_?-?key|access_?key(?:_?id)?|secret_?key|token|passw(?:or)?d|private_?key
@@ -117,15 +125,22 @@ def redact(value: Any) -> Any:
 
 
 class Redactor:
-    """Takes secrets out as `redact` and `redact_text` do, and keeps `count`: how many it took out so far."""
+    """Takes secrets out as `redact` and `redact_text` do, and keeps `count`: how many it took out so far.
 
-    def __init__(self) -> None:
+    `known` are secrets (see `secret_values`) that are taken out of every text, whatever they look like.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
         self.count = 0
+        self._known = sorted(known, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """`text` without what looks like a secret."""
         if len(text) < _SHORTEST_SECRET:
             return text
+        for secret in self._known:
+            self.count += text.count(secret)
+            text = text.replace(secret, REDACTED)
         clean, found = _redacted_again(text) if len(text) <= _REMEMBERED else _redacted(text)
         self.count += found
         return clean
@@ -144,7 +159,8 @@ class Redactor:
         return self.text(key) if isinstance(key, str) else key
 
     def _member(self, name: str, item: object) -> object:
-        return self._blanked(item) if is_secret_name(name) else self.value(item)
+        several = isinstance(item, str | Sequence | Mapping) and _SECRETS_NAME.search(_CAMEL.sub("_", name))
+        return self._blanked(item) if several or is_secret_name(name) else self.value(item)
 
     def _blanked(self, item: object) -> object:
         if isinstance(item, Mapping):
@@ -158,6 +174,19 @@ class Redactor:
 
 
 _SHORTEST_SECRET, _REMEMBERED = 8, 512
+
+
+def secret_values(value: Any, *, secret: bool = False) -> frozenset[str]:
+    """The texts under secret names in plain JSON data, so that they can be hidden where another text repeats them."""
+    if isinstance(value, str):
+        return frozenset({value}) if secret and len(value) >= _SHORTEST_SECRET else frozenset()
+    if isinstance(value, Mapping):
+        parts = [secret_values(item, secret=secret or is_secret_name(str(key))) for key, item in value.items()]
+    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        parts = [secret_values(item, secret=secret) for item in value]
+    else:
+        parts = []
+    return frozenset().union(*parts)
 
 
 def _redacted(text: str) -> tuple[str, int]:
@@ -180,14 +209,17 @@ def _redacted(text: str) -> tuple[str, int]:
     clean = _URL.sub(cleaned, text) if "://" in text and ("@" in text or "?" in text) else text
     folded = clean.lower()
     if any(word in folded for word in _NAME_PARTS):
-        clean = _ASSIGNED.sub(hidden, _NAMED.sub(hidden, clean))
+        clean = _ASSIGNED.sub(hidden, _NAMED.sub(hidden, _GROUPED.sub(hidden, clean)))
     if any(part in folded for part in _VALUE_PARTS):
         clean = _SECRET_VALUE.sub(hidden, clean)
     return clean, found
 
 
 # One of these stands in whatever the patterns can match; the patterns themselves are slow.
-_NAME_PARTS = ("key", "secret", "token", "passw", "passphrase", "credential", "authorization", "service", "jwt")
+_NAME_PARTS = (
+    *("key", "secret", "token", "passw", "passphrase", "credential", "authorization", "service", "jwt"),
+    *("cookie", "signature"),
+)
 _VALUE_PARTS = (
     *("sk-", "pk-", "rk-", "_live_", "_test_", "hf_", "r8_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
     *("glpat-", "sbp_", "sb_secret_", "sb_publishable_", "akia", "asia", "aiza", "xox", "eyj", "bearer "),

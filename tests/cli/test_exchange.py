@@ -194,6 +194,17 @@ def test_secrets_in_addresses_never_come_out(wayframe: Terminal):
     assert "3 texts held what looks like a secret" in outputs[1]
 
 
+def test_a_secret_that_another_text_repeats_never_comes_out(wayframe: Terminal):
+    path = payload(
+        wayframe, openai_api_key="correct horse battery", main_output_dir_for_run="out/correct horse battery"
+    )
+    outputs = [wayframe("plan", path, "--json").out, wayframe("import", path).out]
+    outputs.append((wayframe.folder / "payload.yaml").read_text())
+    outputs.append(wayframe("export", path, "--to", "payload").out)
+    assert "correct horse" not in "".join(outputs)
+    assert "out/[redacted]" in outputs[-1]
+
+
 def test_a_segments_payload_is_one_segment(wayframe: Terminal):
     (wayframe.folder / "segment.json").write_text(json.dumps(segment()))
     plan = wayframe("plan", "segment.json", "--json").json()

@@ -57,3 +57,21 @@ def test_a_run_of_addresses_stops_before_anything_is_made(ground: Ground):
     with pytest.raises(ImageError, match="not here"):
         ground.run(data)
     assert list(ground.home.runs.glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://user:hunter2hunter2@h.invalid/deep/a.png", "a.png"),
+        ("https://[redacted]@h.invalid/a.png", "a.png"),
+        ("http://[x/b.png", "b.png"),
+        ("https://h.invalid/", "keyframe"),
+        ("https://h.invalid/..%5C..%5Cc.png?x=1#y", "c.png"),
+    ],
+)
+def test_any_address_has_a_name_and_tells_no_password(address: str, name: str, ground: Ground):
+    files, facts = keyframe_files(spec(address, "1.png", resolution="96x64"), base=ground.folder, pictures=None)
+    assert files[0] == Path(name)
+    assert "hunter2" not in facts[0].digest
+    with pytest.raises(ImageError, match=rf"1 of them are not here: {name}"):
+        check_pictures([address])

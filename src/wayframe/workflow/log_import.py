@@ -30,16 +30,16 @@ def import_log(paths: Iterable[Path], *, home: Home) -> Iterator[Imported]:
     another end than when it was imported is written again in its folder.
     """
     files = list(paths)
-    known = {_identity(record): (folder, record) for folder, record in readable_runs(home) if "logged" in record}
+    known = {_identity(record): (folder, _end(record)) for folder, record in readable_runs(home) if "logged" in record}
     for run in RunReader(files):
         record = _record(run, source=", ".join(path.name for path in files))
-        folder, before = known.get(_identity(record), (None, {}))
-        if folder is not None and _end(before) == _end(record):
+        folder, end = known.get(_identity(record), (None, None))
+        if folder is not None and end == _end(record):
             yield Imported(folder=folder, new=False)
             continue
         folder = folder or claim_id(home, _stamp(run))
         folder.write({**record, "run_id": folder.run_id})
-        known[_identity(record)] = folder, record
+        known[_identity(record)] = folder, _end(record)
         yield Imported(folder=folder, new=True)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from wayframe.core.findings import Finding, finding
 from wayframe.core.payload_rules import KEYFRAME_REMOTE
 from wayframe.core.plan import KeyframeFacts
 from wayframe.core.spec import TravelSpec
 from wayframe.errors import ImageError, SpecError
+from wayframe.files import redact_text
 from wayframe.media.images import BLACK, ImageFacts, image_facts
 
 REMOTE = "url:"
@@ -42,9 +43,15 @@ def keyframe_files(
 def _file(image: str, *, base: Path, pictures: Path | None) -> tuple[Path, bool]:
     if "://" not in image:
         return base / image, True
-    name = Path(unquote(urlsplit(image).path)).name or "keyframe"
+    name = _name(image)
     file = pictures / name if pictures else Path(name)
     return file, pictures is not None and file.is_file()
+
+
+def _name(address: str) -> str:
+    """The file's name at the end of an address, whatever stands before it."""
+    path = address.split("?")[0].split("#")[0].partition("://")[2].partition("/")[2]
+    return unquote(path).replace("\\", "/").rsplit("/", 1)[-1] or "keyframe"
 
 
 def _facts(path: Path, *, matte: str, index: int) -> ImageFacts:
@@ -61,7 +68,7 @@ def _known(facts: ImageFacts, *, index: int) -> KeyframeFacts:
 
 
 def _remote(image: str, spec: TravelSpec, *, index: int) -> KeyframeFacts:
-    address = image.split("?")[0].split("#")[0]
+    address = redact_text(image.split("?")[0].split("#")[0])
     if spec.resolution is None:
         fix = "download it first, or give a resolution to plan without it"
         raise SpecError(f"keyframes[{index}].image", "must be a local file", address, fix=fix)
@@ -86,7 +93,7 @@ def remote_findings(facts: Sequence[KeyframeFacts]) -> list[Finding]:
 def check_pictures(remote: Sequence[str]) -> None:
     """Raise `ImageError` when there is a keyframe without a file: a plan can do without, a run cannot."""
     if remote:
-        names = ", ".join(dict.fromkeys(Path(unquote(urlsplit(address).path)).name for address in remote))
+        names = ", ".join(dict.fromkeys(_name(address) for address in remote))
         raise ImageError(
             "keyframes",
             f"{len(remote)} of them are not here: {names}",

@@ -17,7 +17,7 @@ from wayframe.core.payload_spec import Imported, import_payload
 from wayframe.core.plan import PLAN_SCHEMA
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
-from wayframe.files import Redactor, is_secret_name, redact
+from wayframe.files import Redactor, is_secret_name, secret_values
 from wayframe.media.index import read_metadata
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
@@ -102,7 +102,11 @@ def payload_source(data: object, *, base: Path, words: Mapping[str, Any], readin
     """The spec that an upstream payload stands for; secrets are taken out before anything is read."""
     catalogue = load_catalogue(reading.home or open_home(make=False))
     imported = import_payload(
-        redact(data), catalogue=catalogue, like=reading.like, strict=reading.strict, is_secret=is_secret_name
+        Redactor(secret_values(data)).value(data),
+        catalogue=catalogue,
+        like=reading.like,
+        strict=reading.strict,
+        is_secret=is_secret_name,
     )
     imported = replace(imported, findings=(*imported.findings, *_hidden_in_texts(data)))
     if not words:
@@ -116,7 +120,7 @@ def payload_source(data: object, *, base: Path, words: Mapping[str, Any], readin
 
 def _hidden_in_texts(data: object) -> Iterator[Finding]:
     """A finding when texts, such as signed addresses, hold what looks like a secret."""
-    redactor = Redactor()
+    redactor = Redactor(secret_values(data))
     redactor.value(without_secrets(data, is_secret=is_secret_name)[0] if isinstance(data, Mapping) else data)
     if redactor.count:
         message = f"{redactor.count} texts held what looks like a secret: it is hidden"
