@@ -98,6 +98,31 @@ def test_a_payload_is_planned_and_linted_as_it_is(wayframe: Terminal):
     assert {"keyframe-remote", "payload-frames-snapped"} <= codes(wayframe("lint", path, "--json").json())
 
 
+def test_loras_of_the_workers_folder_can_be_planned_linted_and_exported_by_name(wayframe: Terminal):
+    path = payload(wayframe, phase_config=None, lora_names=["a.safetensors"], lora_multipliers=["0.5"])
+    wayframe("import", path, "--out", "trip.yaml")
+    for source in (path, "trip.yaml"):
+        plan = wayframe("plan", source, "--json").json()
+        assert plan["loras"]["a"]["digest"] == "name:a.safetensors"
+        [found] = [item for item in wayframe("lint", source, "--json").json() if item["code"] == "lora-by-name"]
+        assert (found["severity"], found["message"]) == (
+            "info",
+            "a.safetensors is not here: it is known by its name only",
+        )
+        settings = wayframe("export", source, "--to", "wangp").json()[0]
+        assert (settings["activated_loras"], settings["loras_multipliers"]) == (["a.safetensors"], "0.5;0.5")
+    assert wayframe("run", path, "--engine", "null", "--keyframes", ".", "--quiet").code == 0
+    (wayframe.folder / "a.safetensors").write_bytes(b"a")
+    assert wayframe("plan", path, "--json").json()["loras"]["a"]["digest"].startswith("sha256:")
+    assert "lora-by-name" not in codes(wayframe("lint", path, "--json").json())
+
+
+def test_a_lora_of_our_own_spec_has_to_be_here(wayframe: Terminal):
+    spec: Data = {"keyframes": [{"image": "0.png"}, {"image": "1.png"}], "loras": [{"file": "a.safetensors"}]}
+    (wayframe.folder / "trip.json").write_text(json.dumps(spec))
+    assert "loras[0].file: cannot be read" in wayframe.fails("plan", "trip.json", "--model", "wan2.2-vace-a14b")
+
+
 def test_like_reads_by_upstreams_habits(wayframe: Terminal):
     path = payload(wayframe, segment_frames_expanded=[8, 5], phase_config=None, num_inference_steps=6)
     late = wayframe("plan", path, "--json", "--like", "upstream-2026").json()

@@ -48,6 +48,13 @@ def test_another_file_of_the_same_name_has_another_name() -> None:
     assert common(with_loras(high=ONE), with_loras(high=TWO)) == (["high (11111111)"], ["high (22222222)"])
 
 
+def test_digests_of_bytes_are_shortened_and_names_are_not() -> None:
+    assert common(with_loras(high=f"sha256:{ONE}"), with_loras(high="name:high.safetensors")) == (
+        ["high (11111111)"],
+        ["high (name:high.safetensors)"],
+    )
+
+
 def test_files_that_changed_names_are_not_mixed_up() -> None:
     left, right = common(with_loras(x=ONE, y=TWO), with_loras(x=TWO, y=ONE))
     assert left == right[::-1]

@@ -86,6 +86,23 @@ def test_only_safetensors_that_are_there_are_taken(home: Home, tmp_path: Path) -
         DigestCache(home).lora("gone.safetensors", base=tmp_path, field="loras[1].file")
 
 
+def test_a_file_of_a_workers_folder_is_named_by_its_name(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"a")
+    cache = DigestCache(home)
+    known = {
+        file: cache.lora(file, base=tmp_path, field="loras[0].file", elsewhere=True)
+        for file in ("a.safetensors", "b.safetensors", "style/b.safetensors")
+    }
+    assert known == {
+        "a.safetensors": "sha256:" + hashlib.sha256(b"a").hexdigest(),
+        "b.safetensors": "name:b.safetensors",
+        "style/b.safetensors": "name:style/b.safetensors",
+    }
+    for wrong, problem in ((str(tmp_path / "b.safetensors"), "cannot be read"), ("b.pt", "is not a .safetensors file")):
+        with pytest.raises(SpecError, match=problem):
+            cache.lora(wrong, base=tmp_path, field="loras[0].file", elsewhere=True)
+
+
 def test_a_home_folder_that_is_not_there_is_not_made_for_a_digest(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"a")
     nowhere = open_home(tmp_path / "nowhere", make=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wayframe.errors import CatalogueError, SpecError
+from workflow.engines import Scripted, install
 from workflow.rides import Ground, through
 
 
@@ -32,3 +33,24 @@ def test_a_wrong_file_of_the_home_folder_is_a_finding_unless_it_may_be_meant(tmp
     assert ground.trip(through(0, 1, model="wan2.2-vace-a14b")).plan.model == "wan2.2-vace-a14b"
     with pytest.raises(CatalogueError, match=f"^{path}: cannot be read"):
         ground.trip(through(0, 1, preset="fast"))
+
+
+@pytest.mark.parametrize("denoises", [True, False])
+def test_only_a_run_that_denoises_needs_the_loras_of_the_workers_folder(
+    denoises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    engine = Scripted(denoises=denoises)
+    install(monkeypatch, engine)
+    ground = Ground.at(tmp_path, count=2)
+    words = {"model": "wan2.2-vace-a14b", "engine": "scripted", "loras": [{"file": "a.safetensors"}], "carried": {}}
+    trip = ground.trip(through(0, 1, **words))
+    assert [found.code for found in trip.plan.findings if "lora" in found.code] == ["lora-by-name"]
+    if denoises:
+        with pytest.raises(
+            SpecError, match=r"^loras: 1 of them are not here: a\.safetensors; put them beside"
+        ) as refused:
+            ground.run_trip(trip)
+        assert "\n" not in str(refused.value)
+        assert engine.jobs == []
+    else:
+        assert ground.run_trip(trip).record["status"] == "completed"

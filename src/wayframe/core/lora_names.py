@@ -9,7 +9,7 @@ from typing import Any
 
 from wayframe.core.subject import Level, StepTable, Subject, SubjectSegment, address, lora_name
 
-SHORT = 8
+BYTES, SHORT = "sha256", 8
 LISTS: Mapping[str, str] = {"activated_loras": "loras_multipliers", "lora_names": "lora_multipliers"}
 """Upstream's lists of LoRAs, and the multipliers that go with them by position."""
 UNSAID = "1.0"
@@ -81,7 +81,13 @@ def _common(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[dict[str, str],
 
 def _label(name: str, *, digest: str, uses: Collection[str]) -> str:
     """The name, with its digest where others use the name for another file."""
-    return name if len(uses) == 1 else f"{name} ({digest if '://' in digest else digest[:SHORT]})"
+    return name if len(uses) == 1 else f"{name} ({_short(digest)})"
+
+
+def _short(digest: str) -> str:
+    """The first digits of a digest of bytes; an address or a name is shown whole."""
+    kind, _, rest = digest.rpartition(":")
+    return rest[:SHORT] if kind in ("", BYTES) else digest
 
 
 def _renamed(subject: Subject, names: Mapping[str, str]) -> Subject:

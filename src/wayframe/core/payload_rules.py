@@ -204,3 +204,11 @@ KEYFRAME_REMOTE = rule(
     why="Its size is taken to be the output's and its digest is made of the address, so content keys are provisional.",
     action="Download the picture, and name its folder with --keyframes.",
 )
+LORA_BY_NAME = rule(
+    "lora-by-name",
+    Severity.INFO,
+    title="A LoRA of a payload is known by its name only",
+    why="It lies in the folder of upstream's worker and not here. Its digest is made of its name, so content keys are "
+    "provisional, and an engine that denoises cannot run it.",
+    action="Put the file beside the payload or the spec before a run that denoises.",
+)

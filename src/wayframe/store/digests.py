@@ -10,6 +10,10 @@ from wayframe.files import sha256_file, write_atomic
 from wayframe.store.home import Home
 
 
+BY_NAME = "name:"
+"""Begins the digest of a LoRA of which only the name is known."""
+
+
 class DigestCache:
     """sha256 of local files."""
 
@@ -30,9 +34,10 @@ class DigestCache:
             write_atomic(self._file, json.dumps(self._entries, indent=0))
         return digest
 
-    def lora(self, file: str, *, base: Path, field: str) -> str:
+    def lora(self, file: str, *, base: Path, field: str, elsewhere: bool = False) -> str:
         """The digest of a LoRA: ``sha256:...`` of a local file (relative to `base`), ``url:...`` of a remote one.
 
+        With `elsewhere` a relative name without a file here may mean one in a worker's own folder: ``name:...``.
         Raises `SpecError` that names `field` when a local file is not there or is not a .safetensors file.
         """
         if "://" in file:
@@ -43,6 +48,8 @@ class DigestCache:
         try:
             return f"sha256:{self.sha256(path)}"
         except OSError as error:
+            if elsewhere and isinstance(error, FileNotFoundError) and not Path(file).is_absolute():
+                return f"{BY_NAME}{file}"
             raise SpecError(field, f"cannot be read: {error.strerror}", file) from error
 
 

@@ -42,7 +42,7 @@ from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import Renderer
 from wayframe.workflow.tasks import Tasks
-from wayframe.workflow.trip import Trip
+from wayframe.workflow.trip import Trip, check_loras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,8 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     store.sweep()
     with closing(load_engine(trip.plan.engine)) as engine:
         check_engine(trip.plan, engine)
+        if engine.denoises:
+            check_loras(trip.plan)
         with claimed(home, plan_digest=plan_digest(planned)) as claim:
             folder, earlier = claim.folder, claim.earlier
             folder.clear_partial_files()

@@ -9,8 +9,9 @@ from typing import Any
 
 from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
-from wayframe.core.findings import Finding
+from wayframe.core.findings import Finding, finding
 from wayframe.core.lint import Lint, with_findings
+from wayframe.core.payload_rules import LORA_BY_NAME
 from wayframe.core.payload_spec import Imported, with_import
 from wayframe.core.plan import EngineFacts, Plan, make_plan
 from wayframe.core.recipe import lora_files
@@ -20,7 +21,7 @@ from wayframe.engines.registry import load_engine, names
 from wayframe.errors import SpecError
 from wayframe.files import redact_text, sha256_file
 from wayframe.store.catalogue import load_catalogue
-from wayframe.store.digests import DigestCache
+from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
 from wayframe.workflow.pictures import keyframe_files, remote_findings
 
@@ -69,7 +70,7 @@ def prepare(
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote = remote_findings(facts)
     return Trip(
-        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote)),
+        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote, *_named_loras(plan))),
         images=images,
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),
@@ -136,11 +137,30 @@ def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
 
 
 def _lora_digests(spec: TravelSpec, resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:
-    cache, said = DigestCache(home), spec_json(spec)
+    """The digest of every LoRA; those of a spec that was a payload may lie in a folder of the worker's."""
+    cache, said, imported = DigestCache(home), spec_json(spec), spec.carried is not None
     return {
-        file: cache.lora(file, base=base, field=next(_places(said, file), f"preset {resolved.preset}: loras"))
+        file: cache.lora(
+            file, base=base, field=next(_places(said, file), f"preset {resolved.preset}: loras"), elsewhere=imported
+        )
         for file in lora_files([segment.recipe for segment in resolved.segments])
     }
+
+
+def _named_loras(plan: Plan) -> Iterator[Finding]:
+    for name, lora in plan.loras.items():
+        if lora.digest.startswith(BY_NAME):
+            file = lora.digest.removeprefix(BY_NAME)
+            message = f"{file} is not here: it is known by its name only"
+            yield finding(LORA_BY_NAME, message, where=f"loras.{name}", evidence={"file": file})
+
+
+def check_loras(plan: Plan) -> None:
+    """Raise `SpecError` when a LoRA has no file: a plan can do without, a run that denoises cannot."""
+    missing = [lora.digest.removeprefix(BY_NAME) for lora in plan.loras.values() if lora.digest.startswith(BY_NAME)]
+    if missing:
+        fix = "put them beside the payload or the spec"
+        raise SpecError("loras", f"{len(missing)} of them are not here: {', '.join(missing)}", fix=fix)
 
 
 def _places(value: object, file: str, *, path: str = "") -> Iterator[str]:
