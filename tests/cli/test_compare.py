@@ -93,6 +93,16 @@ def test_every_format_honours_the_filters(filters: tuple[str, ...], paths: set[s
         assert (cause.format("seed") in told.out) is ("seed" in found)
 
 
+def test_a_filter_that_keeps_nothing_at_all_does_not_make_runs_identical(wayframe: Terminal) -> None:
+    a, b = spec(wayframe, "a.json"), spec(wayframe, "b.json", seed=4)
+    line = wayframe.fails("compare", a, b, "--only", "sead", code=2)
+    assert line == "error: --only: no such name in what is compared (got 'sead'); did you mean seed?"
+    for pattern in ("segment_frames", "lora*", "*.overlap", "segments[0].planned.prompt"):
+        assert wayframe("compare", a, b, "--only", pattern).code == 0, pattern
+    for pattern in ("seed", "se*d", "requested.seed", "segments[?].planned.seed", "segments[0]", "planned"):
+        assert wayframe("compare", a, b, "--only", pattern).code == 1, pattern
+
+
 def test_json_has_a_schema_and_says_what_is_missing(wayframe: Terminal) -> None:
     a, b = spec(wayframe, "a.json"), spec(wayframe, "b.json", seed=2)
     data = wayframe("compare", a, b, "--format", "json").json()

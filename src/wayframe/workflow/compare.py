@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wayframe.core.comparison import compare
 from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, LogFacts
+from wayframe.core.impact import names_of
 from wayframe.core.log_rules import LoggedKind, missing_kinds
-from wayframe.core.subject import Subject
+from wayframe.core.subject import Level, Subject, lora_name
 from wayframe.errors import LogError, PayloadError, SpecError
 from wayframe.files import redact
 from wayframe.logs.reading import RunReader
@@ -115,9 +118,43 @@ def _too_few(kinds: Iterable[LoggedKind], *, files: tuple[str, ...], last: int) 
     return LogError(", ".join(files), runs, fix=f"{candidates}; name runs as FILE#RUN to compare others")
 
 
+DERIVED_NAMES = frozenset({"keyframes", "steps", "timesteps", "experts", "guidance", "loras", "frames", "forwards"})
+
+
+def _check_only(patterns: Sequence[str], subjects: Sequence[Subject]) -> None:
+    if not patterns:
+        return
+    known = {"segments", *Level, *DERIVED_NAMES}
+    for subject in subjects:
+        for level in (*subject.values.values(), *(own for part in subject.segments for own in part.values.values())):
+            known |= set(_keys(level))
+    for pattern in patterns:
+        name = (names_of(pattern) or [pattern])[-1]
+        if not any(fnmatchcase(key, name) for key in known):
+            near = get_close_matches(name, sorted(known), n=1)
+            raise SpecError("--only", "no such name in what is compared", pattern, fix=_meant(near))
+
+
+def _meant(near: Sequence[str]) -> str:
+    return f"did you mean {near[0]}?" if near else "it is a level, or a name as the report writes it"
+
+
+def _keys(value: object) -> Iterator[str]:
+    """All names inside a value, those of LoRAs as a report writes them."""
+    if isinstance(value, Mapping):
+        yield from map(lora_name, value)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for part in inner:
+        yield from _keys(part)
+
+
 def gather(selection: Selection, *, home: Home, options: CompareOptions) -> Dossier:
-    """Compare each subject with the first one, look at their videos, and put together what a report needs."""
+    """Compare each subject with the first one, look at their videos, and put together what a report needs.
+
+    Raises `SpecError` for a filter that keeps nothing that any of the subjects holds: all would look identical.
+    """
     first, *others = selection.subjects
+    _check_only(options.filters.only, selection.subjects)
     comparisons = tuple(compare(first, other, filters=options.filters) for other in others)
     clips = tuple(
         clip_of(subject, thumbnails=options.thumbnails) if options.videos else None for subject in selection.subjects
