@@ -89,6 +89,35 @@ def test_what_cannot_be_imported_is_told_in_one_line(wayframe: Terminal, data: D
     assert says in wayframe.fails("import", "bad.json")
 
 
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (
+            {"segment_frames_expanded": [9, 1], "frame_overlap_expanded": [0]},
+            "segment_frames[1]: is too short for a segment",
+        ),
+        (
+            {
+                "num_new_segments_to_generate": 3,
+                "segment_frames_expanded": [9, 9, 9],
+                "frame_overlap_expanded": [8, 8],
+                "base_prompts_expanded": ["up"],
+                "negative_prompts_expanded": [""],
+                "input_image_paths_resolved": [f"https://example.invalid/{index}.png" for index in range(4)],
+            },
+            "overlap: segment 1 has 9 frames, but shares 8",
+        ),
+    ],
+)
+def test_import_writes_no_spec_that_plan_refuses(wayframe: Terminal, said: Data, says: str):
+    path = payload(wayframe, **said)
+    refused = wayframe.fails("plan", path).removeprefix("error: ").strip()
+    assert says in refused
+    line = wayframe.fails("import", path)
+    assert line.startswith(f"error: payload.json: the spec that it makes could not be planned: {refused}")
+    assert not path.with_suffix(".yaml").exists()
+
+
 def test_a_payload_is_planned_and_linted_as_it_is(wayframe: Terminal):
     path = payload(wayframe, segment_frames_expanded=[8, 5])
     plan = wayframe("plan", path, "--json", "--origins").json()
@@ -121,6 +150,20 @@ def test_a_lora_of_our_own_spec_has_to_be_here(wayframe: Terminal):
     spec: Data = {"keyframes": [{"image": "0.png"}, {"image": "1.png"}], "loras": [{"file": "a.safetensors"}]}
     (wayframe.folder / "trip.json").write_text(json.dumps(spec))
     assert "loras[0].file: cannot be read" in wayframe.fails("plan", "trip.json", "--model", "wan2.2-vace-a14b")
+
+
+def test_of_many_findings_of_a_kind_every_place_is_named(wayframe: Terminal):
+    keys = {
+        **dict.fromkeys(("use_svi", "use_causvid_lora", "use_lighti2x_lora", "apply_causvid", "use_uni3c"), True),
+        "audio_url": "a.mp3",
+        "upscale_factor": 2,
+    }
+    printed = wayframe("lint", payload(wayframe, **keys)).out
+    assert "4 more of this kind: apply_causvid, use_uni3c, audio_url, upscale_factor\n" in printed
+    many = {f"a_key_that_nobody_knows_{index}": 1 for index in range(60)}
+    [line] = [one for one in wayframe("lint", payload(wayframe, **many)).out.splitlines() if "57 more" in one]
+    assert line.endswith(", …")
+    assert 280 < len(line.split(": ", 1)[1]) <= 303
 
 
 def test_like_reads_by_upstreams_habits(wayframe: Terminal):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 SHORT_KEY = 12
-PROMPT_SHOWN = 48
+PROMPT_SHOWN, PLACES_SHOWN = 48, 300
 ALIKE_SHOWN, RUN_ID, WIDE = 3, 17, 240
 STATUS_STYLES = {"completed": "green", "failed": "red", "running": "cyan"}
 
@@ -126,7 +126,7 @@ def _at(path: str, values: Any) -> Any:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Findings, gravest first, with what to do; of many by one rule the first few are shown."""
+    """Findings, gravest first, with what to do; of many by one rule the first few are shown, of others the places."""
     console = out()
     groups: dict[str, list[Finding]] = {}
     for item in findings:
@@ -139,8 +139,21 @@ def print_findings(findings: Iterable[Finding]) -> None:
             line.append(item.message, style="default")
             line.append(f"  [{item.code} at {item.where}]", style="dim")
             console.print(line, soft_wrap=True)
-        more = f"{len(group) - ALIKE_SHOWN} more of this kind. " if len(group) > ALIKE_SHOWN else ""
-        console.print(Text(f"         {more}{group[0].action}", style="dim"), soft_wrap=True)
+        if rest := group[ALIKE_SHOWN:]:
+            others = f"         {len(rest)} more of this kind: {_places([item.where for item in rest])}"
+            console.print(Text(others, style="dim"), soft_wrap=True)
+        console.print(Text(f"         {group[0].action}", style="dim"), soft_wrap=True)
+
+
+def _places(places: Iterable[str]) -> str:
+    """Each place once, whole, as far as they are short enough together."""
+    shown = ""
+    for place in dict.fromkeys(places):
+        longer = f"{shown}, {place}" if shown else place
+        if len(longer) > PLACES_SHOWN:
+            return f"{shown or place[:PLACES_SHOWN]}, …"
+        shown = longer
+    return shown
 
 
 def print_result(result: RunResult) -> None:

@@ -9,7 +9,6 @@ from wayframe.errors import SpecError
 from wayframe.files import sha256_file, write_atomic
 from wayframe.store.home import Home
 
-
 BY_NAME = "name:"
 """Begins the digest of a LoRA of which only the name is known."""
 

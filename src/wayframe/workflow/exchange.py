@@ -16,11 +16,14 @@ from wayframe.core.payload import is_payload
 from wayframe.core.payload_export import Exportable, export_payload, read_values
 from wayframe.core.payload_spec import Imported
 from wayframe.core.payload_wangp import export_wangp
-from wayframe.core.plan import Plan
+from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
+from wayframe.core.recipe import lora_files
+from wayframe.core.resolve import resolve
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
-from wayframe.errors import PayloadError, SpecError
+from wayframe.errors import InputError, PayloadError, SpecError
 from wayframe.files import redact, redact_text
-from wayframe.store.home import Home
+from wayframe.store.catalogue import load_catalogue
+from wayframe.store.home import Home, open_home
 from wayframe.store.specs import read_data
 from wayframe.workflow.sources import FLAGS, Reading, SpecSource, payload_source, spec_source, trip_of_spec
 
@@ -29,14 +32,32 @@ FIRST, LAST = ("image", "at", "mode", "model", "resolution", "fps", "seed", "cha
 
 
 def import_file(path: Path, *, reading: Reading) -> Imported:
-    """The payload of a file as a spec. Raises `PayloadError` when the file holds something else."""
+    """The payload of a file as a spec that can be planned.
+
+    Raises `PayloadError` when the file holds something else, or makes a spec that `wayframe plan` would refuse.
+    """
     data = read_data(path)
     if not is_payload(data):
         raise PayloadError(str(path), "is no upstream payload", fix="it lacks all of the keys that make one")
     source = payload_source(data, base=path.absolute().parent, words={}, reading=reading)
     if source.imported is None:
         raise PayloadError(str(path), "is no upstream payload")
+    _check_plan(source.imported.spec, name=path.name, home=reading.home or open_home(make=False))
     return source.imported
+
+
+def _check_plan(spec: TravelSpec, *, name: str, home: Home) -> None:
+    """Plan a spec without looking for any file; a payload always has a resolution."""
+    width, height = (int(side) for side in str(spec.resolution).split("x"))
+    facts = [KeyframeFacts(digest="", width=width, height=height) for _ in spec.keyframes]
+    try:
+        resolved = resolve(spec, catalogue=load_catalogue(home), first_size=(width, height))
+        digests = dict.fromkeys(lora_files([segment.recipe for segment in resolved.segments]), "")
+        engine = EngineFacts(name=resolved.engine, identity=resolved.engine, denoises=True)
+        make_plan(resolved, keyframes=facts, lora_digests=digests, engine=engine)
+    except InputError as error:
+        problem = f"the spec that it makes could not be planned: {error}"
+        raise PayloadError(name, problem, fix="mend the payload, and import it again") from error
 
 
 def spec_text(imported: Imported, *, name: str, suffix: str) -> str:
