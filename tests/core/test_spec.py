@@ -345,3 +345,9 @@ def test_text_that_no_file_can_hold_is_refused(data: Data, field: str) -> None:
         parse_spec(data)
     assert caught.value.field == field
     assert parse_spec({"keyframes": [{"image": "山.png"}], "prompt": "\U0001f600"}).prompt == "\U0001f600"
+
+
+def test_the_engine_called_null_needs_quotes_in_yaml():
+    with pytest.raises(SpecError, match=r'engine: is empty; for the engine of that name write "null" in quotes'):
+        parse_spec({"keyframes": [{"image": "a.png"}], "engine": None})
+    assert parse_spec({"keyframes": [{"image": "a.png"}], "engine": "null"}).engine == "null"

@@ -229,6 +229,15 @@ def only(folder: Path, *lines: str) -> RunRecord:
     return found.runs[0]
 
 
+def test_who_wrote_the_prompts_is_known_when_the_log_tells_it(tmp_path: Path):
+    planning = dated(f"[FRAME_DEBUG] Orchestrator {RUN}: QUANTIZATION ANALYSIS")
+    writer = dated("[VLM_BATCH] Initializing Some-VL-7B-Instruct for 2 transitions...")
+    told = only(tmp_path, orchestrator(enhance_prompt=True), planning, writer)
+    assert told.planned["prompt_writer"] == "Some-VL-7B-Instruct"
+    assert told.evidence["planned.prompt_writer"].line == 3
+    assert "prompt_writer" not in only(tmp_path, orchestrator(enhance_prompt=True), planning).planned
+
+
 def test_parameters_of_two_generations_under_way_are_ambiguous(tmp_path: Path):
     workers = (executing(SEGMENT, "GenerationWorker-0"), executing(OTHER, "GenerationWorker-1"))
     run = only(tmp_path, segment_claim(), segment_claim(OTHER, 1), *workers, sent("seed", "5"), sent("seed", "6"))

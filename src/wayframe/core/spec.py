@@ -283,6 +283,8 @@ def parse_spec(data: object) -> TravelSpec:
     """
     if not isinstance(data, Mapping):
         raise SpecError("spec", "expected a mapping with keyframes", data, fix="see `wayframe new` for an example")
+    if "engine" in data and data["engine"] is None:
+        raise SpecError("engine", "is empty", fix='for the engine of that name write "null" in quotes, or leave it out')
     try:
         return TravelSpec.model_validate(data)
     except ValidationError as error:

@@ -105,6 +105,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         ),
         (Kind.PLANNED, "(" + "|".join(map(re.escape, _NAMED_LISTS)) + r"): (\[[\d, ]*\])"),
         (Kind.PLANNED, r"\[FRAME_DEBUG\]   (Expected final length): (\d+) frames"),
+        (Kind.PLANNED, r"\[VLM_BATCH\] (Initializing) (\S+) for \d+ transitions"),
         (Kind.PLANNED, r"\[ORCHESTRATOR_PHASE_CONFIG\] Added (\w+) to orchestrator_payload: (.*)"),
         (Kind.KEPT, r"\[FRAME_CONSOLIDATION\] Parameters not identical - keeping original allocation"),
         (
@@ -123,7 +124,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
 )
 _ANY_ID, _NAMED_WITHIN = re.compile(UUID), 500
 _OF_A_TASK = {Kind.COMPLETED, Kind.STATUS, Kind.PLANNING, Kind.PARSED, Kind.TIMESTEPS}
-_PLAIN_NAMES = {"Expected final length": "expected_frames"}
+_PLAIN_NAMES = {"Expected final length": "expected_frames", "Initializing": "prompt_writer"}
 
 
 def event_of(piece: Piece) -> Event | None:

@@ -35,6 +35,7 @@ MARKS = (
     b"phase_config parsed:",
     b"timesteps for phase_config:",
     b"[ORCHESTRATOR_PHASE_CONFIG]",
+    b"[VLM_BATCH] Initializing",
     b"depends_on (",
     b"create-task payload={",
     b": Successfully enqueued",
