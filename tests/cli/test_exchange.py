@@ -72,7 +72,8 @@ def test_import_never_replaces_a_file_unasked_and_knows_two_forms(wayframe: Term
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"keyframes": []}, "is no upstream payload"),
+        ({"keyframes": []}, "bad.json: is no upstream payload; it holds keyframes, as our specs do: wayframe plan"),
+        ({"sheep": 3}, "bad.json: is no upstream payload; it holds no key that makes one"),
         ({"orchestrator_details": {"model_name": "i2v"}}, "payload: lacks parsed_resolution_wh, num_new_segments"),
         (
             task(details(model_name="other")),

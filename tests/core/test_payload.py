@@ -39,6 +39,19 @@ def test_every_shape_is_recognised(data: Data, shape: Shape):
     assert read_payload(data).shape is shape
 
 
+@pytest.mark.parametrize("data", [details(), task(details()), segment(), {"orchestrator_details": details()}])
+def test_a_stray_key_named_keyframes_makes_no_spec_of_a_payload(data: Data):
+    inner = data.get("params", data)
+    stray = {**data, "params": {**inner, "keyframes": [1]}} if "params" in data else {**data, "keyframes": [1]}
+    assert is_payload(stray)
+    assert "payload-key-unknown" in planned(stray).codes
+
+
+@pytest.mark.parametrize("words", [{}, {"model_name": "i2v"}, {"params": {"flow": 1}}])
+def test_a_spec_with_a_word_of_upstreams_is_a_spec(words: Data):
+    assert not is_payload({"keyframes": [{"image": "a.png"}], **words})
+
+
 def test_the_same_travel_in_any_shape_gives_the_same_plan():
     plain = planned(details()).plan
     assert [one.key for one in planned(task(details())).plan.segments] == [one.key for one in plain.segments]

@@ -59,14 +59,17 @@ def names_a_key(name: str) -> bool:
 
 
 def is_payload(data: object) -> bool:
-    """Whether data is (or tries to be) an upstream payload, or a list of such, and not a spec of ours."""
+    """Whether data is (or tries to be) an upstream payload, or a list of such, and not a spec of ours.
+
+    What has keyframes is a spec, unless more than one key speaks for a payload: a stray one may have any name.
+    """
     if isinstance(data, list):
         return any(isinstance(item, Mapping) and is_payload(item) for item in data)
-    if not isinstance(data, Mapping) or "keyframes" in data:
+    if not isinstance(data, Mapping):
         return False
     inner = _unfolded(data.get(PARAMS))
-    marks = {DETAILS, OLD_DETAILS, INDIVIDUAL, "task_type", *REQUIRED}
-    return bool(marks & data.keys()) or (isinstance(inner, Mapping) and is_payload(inner))
+    wraps = bool({DETAILS, OLD_DETAILS, INDIVIDUAL} & data.keys()) or (isinstance(inner, Mapping) and is_payload(inner))
+    return wraps or len({"task_type", *REQUIRED} & data.keys()) > ("keyframes" in data)
 
 
 def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key) -> Payload:

@@ -38,7 +38,9 @@ def import_file(path: Path, *, reading: Reading) -> Imported:
     """
     data = read_data(path)
     if not is_payload(data):
-        raise PayloadError(str(path), "is no upstream payload", fix="it lacks all of the keys that make one")
+        ours = isinstance(data, Mapping) and "keyframes" in data
+        fix = f"it holds keyframes, as our specs do: wayframe plan {path}" if ours else "it holds no key that makes one"
+        raise PayloadError(str(path), "is no upstream payload", fix=fix)
     source = payload_source(data, base=path.absolute().parent, words={}, reading=reading)
     if source.imported is None:
         raise PayloadError(str(path), "is no upstream payload")
