@@ -211,3 +211,29 @@ def test_every_model_of_upstream_can_be_planned(name: str, like: Like):
     assert upstream_model(name).model == planned(details(model_name=name), like=like).plan.model
     assert planned(details(model_name=name, phase_config=GONE), like=like).plan.segments[0].steps
     assert (definition_for(name, like) is None) or like is not Like.PLAIN
+
+
+@pytest.mark.parametrize(
+    ("said", "weights"),
+    [
+        ({"lora_names": [STYLE, STYLE], "lora_multipliers": "0.5 0.25"}, [0.75] * 4),
+        ({"lora_names": [STYLE, STYLE], "lora_multipliers": ["0.5"]}, [1.5] * 4),
+        ({"lora_names": [STYLE, STYLE], "lora_multipliers": "1,2,3,4 0.5"}, [1.5, 2.5, 3.5, 4.5]),
+        ({"loras_per_segment_expanded": [[lora(STYLE, "0.5"), lora(STYLE, "0.25")]]}, [0.75] * 4),
+        ({"lora_names": [STYLE], "lora_multipliers": [0.5], "additional_loras": {STYLE: 2}}, [0.5] * 4),
+        ({"additional_loras": {STYLE: None}}, [1] * 4),
+        ({"additional_loras": {STYLE: 0.5}, "loras": [lora(STYLE, "2")]}, [2] * 4),
+    ],
+)
+def test_a_lora_said_twice_runs_at_the_sum_of_its_entries_and_otherwise_at_the_winners_strength(
+    said: Data, weights: list[float]
+):
+    got = planned(loose(num_inference_steps=4, **said))
+    assert got.weights(STYLE) == weights
+    codes = {"payload-lora-summed", "payload-overruled", "payload-multiplier-read"} & got.codes
+    assert codes, "the reading was not said"
+
+
+def test_ramps_of_different_lengths_have_no_sum():
+    with pytest.raises(PayloadError, match="lora_multipliers: a LoRA is named twice, with strengths for different"):
+        planned(loose(num_inference_steps=4, lora_names=[STYLE, STYLE], lora_multipliers="1,2,3,4 1,2"))

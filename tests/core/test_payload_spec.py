@@ -116,7 +116,31 @@ CASES: dict[str, list[Case]] = {
         case(details(sample_solver="lcm", **LOOSE), details(sample_solver="unipc", **LOOSE)),
     ],
     "payload-multiplier-read": [
-        case(details(lora_names=[STYLE], **LOOSE), details(lora_names=[STYLE], lora_multipliers=["0.5"], **LOOSE))
+        case(details(lora_names=[STYLE], **LOOSE), details(lora_names=[STYLE], lora_multipliers=["0.5"], **LOOSE)),
+        case(details(additional_loras={STYLE: None}, **LOOSE), details(additional_loras={STYLE: 1}, **LOOSE)),
+        case(details(phase_config=phases(1, steps=[6], loras=[[{"url": STYLE, "multiplier": None}]]))),
+        case(details(loras_per_segment_expanded=[[{"path": STYLE, "strength": None}]])),
+    ],
+    "payload-lora-summed": [
+        case(details(lora_names=[STYLE, STYLE], lora_multipliers="0.5 0.25", **LOOSE)),
+        case(details(lora_names=[STYLE, STYLE], lora_multipliers="0.5;1 0.25", guidance_phases=2, **LOOSE)),
+        case(
+            details(loras_per_segment_expanded=[[lora(STYLE), lora(STYLE)]], **LOOSE),
+            details(loras_per_segment_expanded=[[lora(STYLE)]], **LOOSE),
+        ),
+    ],
+    "payload-lora-unnamed": [
+        case(details(lora_names=[""], lora_multipliers=["1.0"], **LOOSE)),
+        case(details(additional_loras=[lora(" ")], **LOOSE)),
+        case(details(loras_per_segment_expanded=[[lora("")]], **LOOSE)),
+        case(details(loras_per_segment_expanded=[[lora("")]])),
+        case(details(phase_config=phases(1, 1, steps=[3, 3], loras=[[lora("")], []]))),
+    ],
+    "payload-phase-numbers": [
+        case(
+            details(phase_config={**TWO, "phases": [{**one, "phase": 3 - one["phase"]} for one in TWO["phases"]]}),
+            details(phase_config={**TWO, "phases": [{**one, "phase": str(one["phase"])} for one in TWO["phases"]]}),
+        )
     ],
     "payload-phase-empty": [
         case(details(guidance_phases=2, **LOOSE), details(guidance_phases=2, switch_threshold=900, **LOOSE))

@@ -10,6 +10,7 @@ from wayframe.core.catalogue import TWO_EXPERTS, Model
 from wayframe.core.findings import Finding, finding
 from wayframe.core.loras import multiplier_text, wire_multipliers
 from wayframe.core.payload_like import Like
+from wayframe.core.payload_loras import added_up, overruled, twice, unclear, unnamed
 from wayframe.core.payload_models import HIGH_LORA, Definition, definition_for
 from wayframe.core.payload_rules import (
     PAYLOAD_ADDED,
@@ -18,6 +19,7 @@ from wayframe.core.payload_rules import (
     PAYLOAD_MULTIPLIER,
     PAYLOAD_OVERRULED,
     PAYLOAD_PHASE_EMPTY,
+    PAYLOAD_PHASE_NUMBERS,
     PAYLOAD_SOLVER,
 )
 from wayframe.core.payload_wire import Wire, WireLora, WirePhase, WirePhases
@@ -87,6 +89,7 @@ def configured(config: WirePhases, *, model: Model, loras: Sequence[WireLora] | 
     solver, shift = solver_read(
         config.sample_solver, shift=config.flow_shift, found=found, where=f"{key}.sample_solver"
     )
+    found += _numbers(config, key=key)
     phases = [
         {
             "steps": config.steps_per_phase[index],
@@ -98,9 +101,26 @@ def configured(config: WirePhases, *, model: Model, loras: Sequence[WireLora] | 
     ]
     words: Said = {"phases": phases, "flow_shift": shift, "sample_solver": solver}
     if loras is not None:
-        words["loras"] = [{"file": lora.url, "multiplier": lora.multiplier} for lora in loras if lora.url.strip()]
+        own, unclear_ones = of_segment(loras)
+        words |= own
+        found += unclear_ones
     origins = {"loras": f"payload:{key}", **dict.fromkeys(words, f"payload:{key}")}
     return Denoising(words=words, origins=origins, findings=tuple(found))
+
+
+def of_segment(loras: Sequence[WireLora]) -> tuple[Said, list[Finding]]:
+    """The words for a segment's own LoRAs, and what is unclear about them."""
+    where = "loras_per_segment_expanded"
+    named = [(lora.url, lora.multiplier) for lora in loras if lora.url.strip()]
+    found = [*unclear(loras, where=where), *twice((url for url, _ in named), where=where)]
+    return {"loras": added_up(named, where=where)}, found
+
+
+def _numbers(config: WirePhases, *, key: str) -> Iterator[Finding]:
+    numbers = [phase.phase for phase in config.phases]
+    if any(number not in (None, place, str(place)) for place, number in enumerate(numbers, 1)):
+        message = f"the phases are numbered {', '.join(str(number) for number in numbers)}: their order counts"
+        yield finding(PAYLOAD_PHASE_NUMBERS, message, where=f"{key}.phases", evidence={"numbers": numbers})
 
 
 def _expert(model: Model, *, number: int, switch: int) -> Said:
@@ -113,8 +133,9 @@ def _expert(model: Model, *, number: int, switch: int) -> Said:
 def _phase_loras(phase: WirePhase, config: WirePhases, *, index: int, found: list[Finding]) -> Iterator[Said]:
     seen: set[str] = set()
     steps = config.steps_per_phase[index]
+    found += unclear(phase.loras, where=f"phases[{index}].loras")
     for lora in phase.loras:
-        if lora.url in seen:
+        if lora.url in seen and lora.url.strip():
             message = f"phase {index + 1} names {lora.url} twice: the first entry wins"
             found.append(finding(PAYLOAD_LORA_TWICE, message, where=f"phases[{index}].loras"))
         values = lora.multiplier.count(",") + 1
@@ -145,13 +166,14 @@ class _Loose:
         found: list[Finding] = []
         words, origins = self._words(found)
         entries = [entry for entry in self._entries() if entry.url.strip()]
+        found += self._unclear(entries)
         phases = self._phases()
         if phases == 1 and not any(";" in str(entry.text) for entry in entries):
             words |= {"guidance": self._guidance(0)}
             origins |= {"guidance": self._origin("guidance_scale", none="default")}
             words |= {} if self._steps() is None else {"steps": self._steps()}
             if entries:
-                words["loras"] = [_whole(entry, found=found) for entry in entries]
+                words["loras"] = added_up([_whole(entry, found=found) for entry in entries], where="lora_multipliers")
         else:
             words["phases"] = self._own_phases(phases, entries=entries, found=found)
             origins |= {"phases": self._origin("guidance_phases", none="automatic")}
@@ -275,6 +297,17 @@ class _Loose:
             more = {}
         return [*entries, *named, *(_Entry(url=url, text=text) for url, text in more.items()), *self._of_motion()]
 
+    def _unclear(self, entries: Sequence[_Entry]) -> Iterator[Finding]:
+        """What is unclear about the LoRAs that the payload itself names; an own strength is named by `_filled`."""
+        wire = self.wire
+        yield from (unnamed(f"lora_names[{index}]") for index, url in enumerate(wire.lora_names) if not url.strip())
+        for key, loras in (("additional_loras", wire.additional_loras), ("loras", wire.loras)):
+            yield from unclear(loras, where=key)
+        own = {entry.url for entry in entries if not entry.origin}
+        yield from twice((entry.url for entry in entries if entry.url in own), where="loras")
+        if self.like is not Like.UPSTREAM_2026:
+            yield from overruled(wire)
+
     def _of_motion(self) -> list[_Entry]:
         """In October 2025 amount_of_motion m brings the high-noise Lightning LoRA at 0.5 + 0.5 m in phase 1."""
         motion = self.wire.amount_of_motion
@@ -334,9 +367,9 @@ def _filled(entry: _Entry, row: Sequence[float], *, found: list[Finding]) -> Non
     found.append(finding(PAYLOAD_MULTIPLIER, message, where="loras", evidence={"weights": list(row)}))
 
 
-def _whole(entry: _Entry, *, found: list[Finding]) -> Said:
-    """A LoRA of a run of one phase."""
+def _whole(entry: _Entry, *, found: list[Finding]) -> tuple[str, str | float]:
+    """A LoRA of a run of one phase, with its strength."""
     if entry.text is None:
         _filled(entry, (1.0,), found=found)
-        return {"file": entry.url, "multiplier": "1.0"}
-    return {"file": entry.url, "multiplier": entry.text}
+        return entry.url, "1.0"
+    return entry.url, entry.text

@@ -39,6 +39,27 @@ PAYLOAD_LORA_TWICE = rule(
     why="Upstream takes the first entry and passes over the others.",
     action="Leave one entry.",
 )
+PAYLOAD_LORA_SUMMED = rule(
+    "payload-lora-summed",
+    Severity.WARNING,
+    title="A LoRA is named more than once",
+    why="Upstream passes on every entry, and WanGP applies each: the strengths add up, and so they do in the plan.",
+    action="Leave one entry, with the strength that is meant.",
+)
+PAYLOAD_LORA_UNNAMED = rule(
+    "payload-lora-unnamed",
+    Severity.WARNING,
+    title="A LoRA has no address",
+    why="An entry with an empty address names nothing; it is left out, as upstream does it.",
+    action="Remove the entry, or name its LoRA.",
+)
+PAYLOAD_PHASE_NUMBERS = rule(
+    "payload-phase-numbers",
+    Severity.WARNING,
+    title="The numbers of the phases contradict their order",
+    why="Upstream takes phases in the order of their list and does not look at their numbers; so does this reading.",
+    action="Put the phases into the order that is meant, or mend their numbers.",
+)
 PAYLOAD_ADVANCED = rule(
     "payload-advanced-mode",
     Severity.INFO,

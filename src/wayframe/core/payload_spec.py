@@ -18,7 +18,7 @@ from wayframe.core.payload_frames import Frames, each, read_frames
 from wayframe.core.payload_keys import CARRIED, READ, SEGMENT, UNSUPPORTED, is_neutral
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_models import upstream_model
-from wayframe.core.payload_phases import Denoising, configured, loose
+from wayframe.core.payload_phases import Denoising, configured, loose, of_segment
 from wayframe.core.payload_rules import (
     PAYLOAD_CARRIED,
     PAYLOAD_PROMPT,
@@ -166,9 +166,9 @@ def _denoising(wire: Wire, *, model: Model, like: Like) -> tuple[Denoising, list
         used = config or wire.phase_config
         key = f"phase_configs_expanded[{index}]" if config else "phase_config"
         if used is None:
-            words = {"loras": [{"file": lora.url, "multiplier": lora.multiplier} for lora in segment_loras or ()]}
+            words, found = of_segment(segment_loras or ())
             origin = f"payload:loras_per_segment_expanded[{index}]"
-            own.append(Denoising(words=words, origins={"loras": origin}, findings=()))
+            own.append(Denoising(words=words, origins={"loras": origin}, findings=tuple(found)))
         else:
             own.append(configured(used, model=model, loras=segment_loras, key=key))
     return shared, own
@@ -274,7 +274,7 @@ def _key_findings(payload: Payload) -> Iterator[Finding]:
 
 def _unread_of_phases(payload: Payload) -> Iterator[Finding]:
     """What a phase_config says beyond its grammar: nothing reads it, and an export does not give it back."""
-    known = {"phases": WirePhase.model_fields.keys() | {"phase"}, "loras": _KEYS_OF_A_LORA}
+    known = {"phases": WirePhase.model_fields.keys(), "loras": _KEYS_OF_A_LORA}
     for part in ("individual", "params", "details"):
         config = payload.parts.get(part, {}).get("phase_config")
         for path in _strange_keys(config, "phase_config", known=known, names=WirePhases.model_fields.keys()):

@@ -23,6 +23,7 @@ from wayframe.errors import PayloadError
 
 Data = dict[str, JsonValue]
 PAIR = 2
+_LORA_MAPPINGS = ("additional_loras", "loras")
 _MESSAGES = {
     "int_type": "expected a whole number",
     "int_parsing": "expected a whole number",
@@ -93,8 +94,9 @@ Loras = Annotated[tuple[WireLora, ...], BeforeValidator(_loras)]
 
 
 class WirePhase(_Part):
-    """A phase of a phase_config."""
+    """A phase of a phase_config; its number is held against its place, whatever it is."""
 
+    phase: JsonValue = None
     guidance_scale: Annotated[Real, Field(ge=0)] | None = None
     loras: Loras = ()
 
@@ -220,7 +222,14 @@ def _most_exact(error: ValidationError) -> ErrorDetails:
 
 def said(data: Mapping[str, JsonValue]) -> Data:
     """A mapping without what is null, inner mappings too; in lists null has a meaning and stays."""
-    return {key: _said_inside(value) for key, value in data.items() if value is not None}
+    return {key: _said_inside(_entries(key, value)) for key, value in data.items() if value is not None}
+
+
+def _entries(key: str, value: JsonValue) -> JsonValue:
+    """LoRAs as entries: in a mapping of addresses to strengths, a strength of null would take the LoRA along."""
+    if key not in _LORA_MAPPINGS or not isinstance(value, dict):
+        return value
+    return [{"url": url, "multiplier": strength} for url, strength in value.items()]
 
 
 def _said_inside(value: JsonValue) -> JsonValue:
