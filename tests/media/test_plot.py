@@ -14,7 +14,8 @@ from wayframe.errors import MediaError
 from wayframe.media.colour import Rgb
 from wayframe.media.drawing import GROUND, KEYFRAME
 from wayframe.media.metrics import JoinPlace, measure
-from wayframe.media.plot import plot_metrics
+from wayframe.media.metrics_scores import FrozenRange, JoinScore, Step
+from wayframe.media.plot import frozen_text, join_text, plot_metrics
 
 WIDTH = 800
 RED, GREEN, VIOLET = (255, 107, 107), (126, 211, 160), (186, 146, 255)
@@ -72,6 +73,18 @@ def test_a_visible_join_is_red_and_an_even_one_green_at_their_place(plot: Plot, 
     assert min(green) < 52 + (778 - 52) * 16 / 63 < max(green)
     assert min(red) < 52 + (778 - 52) * 32 / 63 < max(red)
     assert max(green) < min(red)
+
+
+@pytest.mark.parametrize(("change", "written"), [(0.98, "join 1.0"), (4.24, "join 4.2 change")])
+def test_a_join_is_called_a_join_and_one_that_shows_is_told_by_what(change: float, written: str):
+    scores = [Step(inside=1, around=1, ratio=ratio) for ratio in (change, 0.5, 0.5)]
+    join = JoinScore(start=4, overlap=1, score=change, compensated=scores[0], sharpness=scores[1], luma=scores[2])
+    assert join_text(join) == written
+
+
+@pytest.mark.parametrize(("stop", "written"), [(7, "frozen 6"), (10, "frozen 6 to 9")])
+def test_one_frozen_frame_is_one_number(stop: int, written: str):
+    assert frozen_text(FrozenRange(start=6, stop=stop)) == written
 
 
 def test_frozen_frames_are_shaded(plot: Plot, tmp_path: Path):

@@ -20,6 +20,7 @@ from wayframe.media.drawing import FAINT, GROUND, INK, KEYFRAME, TEXT, TITLE, Fo
 from wayframe.media.fit import fit_image
 from wayframe.media.index import VideoIndex, decode_some, index
 from wayframe.media.metrics import Fidelity, JoinScore, Metrics
+from wayframe.media.metrics_scores import FrozenRange
 from wayframe.media.metrics_series import Numbers
 from wayframe.media.pixels import Frame
 from wayframe.media.reading import media_errors
@@ -252,10 +253,21 @@ def _draw_bands(canvas: Image.Image, layout: _Layout, metrics: Metrics) -> None:
     draw, written = ImageDraw.Draw(canvas), float(layout.left)
     for part in metrics.frozen:
         x = layout.inside(layout.x(part.start - 0.5)) + layout.px(6)
-        text = f"frozen {part.start} to {part.stop - 1}"
+        text = frozen_text(part)
         if x >= written:
             draw.text((x, top + layout.px(6)), text, font=layout.font(15), fill=_FROZEN, anchor="lt")
             written = x + draw.textlength(text, font=layout.font(15)) + layout.px(8)
+
+
+def frozen_text(part: FrozenRange) -> str:
+    """The frames that only repeat the one before them: `frozen 6`, `frozen 6 to 9`."""
+    return f"frozen {part.start}" if part.stop - part.start == 1 else f"frozen {part.start} to {part.stop - 1}"
+
+
+def join_text(join: JoinScore) -> str:
+    """A join's score, and of one that is seen what shows it: `join 1.0`, `join 4.2 change`."""
+    score = f"join {join.score:.1f}"
+    return score if join.verdict == "even" else f"{score} {join.signal}"
 
 
 def _shade(
@@ -307,7 +319,7 @@ def _draw_scores(canvas: Image.Image, layout: _Layout, joins: Sequence[JoinScore
     draw, letters = ImageDraw.Draw(canvas), layout.font(15)
     top, high, taken = layout.marks + layout.px(50), layout.px(26), list[tuple[float, float]]()
     for join in sorted(joins, key=lambda join: -join.score):
-        text = f"seam {join.score:.1f}" if join.verdict == "even" else f"seam {join.score:.1f} {join.signal}"
+        text = join_text(join)
         wide = round(draw.textlength(text, font=letters)) + layout.px(20)
         middle = layout.x(join.start + (join.overlap - 1) / 2)
         left = round(min(max(middle - wide / 2, layout.left), layout.right - wide))
