@@ -178,6 +178,14 @@ def test_another_video_in_the_place_of_a_runs_own_is_not_taken_for_it(wayframe: 
     assert wayframe("compare", pair.a, pair.b, "--no-videos").code == 1
 
 
+def test_the_error_of_a_broken_video_says_how_to_do_without(wayframe: Terminal, pair: Pair) -> None:
+    (wayframe.home / "runs" / pair.a / "travel.mp4").write_bytes(b"no video")
+    line = wayframe.fails("compare", pair.a, pair.b, code=2)
+    assert "travel.mp4" in line
+    assert line.endswith("; --no-videos compares the records alone")
+    assert wayframe("compare", pair.a, pair.b, "--no-videos").code == 1
+
+
 def test_a_run_rendered_again_gives_the_noise_floor(wayframe: Terminal, pair: Pair) -> None:
     data = wayframe("compare", pair.a, pair.b, "--repeat", pair.a, "--format", "json").json()
     assert data["noise"] == {"run": pair.a, "same_packets": True, "median_psnr": None, "least_psnr": None}

@@ -39,7 +39,7 @@ def clip_of(subject: Subject, *, thumbnails: bool) -> Clip | None:
     path = Path(subject.video)
     recorded = subject.value(Level.OUTCOME, "digest")
     if isinstance(recorded, str) and packet_digest(path) != recorded:
-        raise MediaError(f"{path}: is not the video of this record; --no-videos compares the records alone")
+        raise MediaError(f"{path}: is not the video of this record")
     where, plan = index(path), capsule_of(path)["plan"]
     positions = [keyframe["at"] for keyframe in plan["keyframes"]]
     return Clip(

@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from wayframe.core.comparison import compare
+from wayframe.core.comparison import Comparison, compare
 from wayframe.core.diff import Filters
-from wayframe.core.dossier import Dossier, LogFacts
+from wayframe.core.dossier import Clip, Dossier, LogFacts, VideoPair
 from wayframe.core.impact import names_of
 from wayframe.core.log_rules import LoggedKind, missing_kinds
 from wayframe.core.subject import Level, Subject, lora_name
-from wayframe.errors import LogError, PayloadError, SpecError
+from wayframe.errors import LogError, MediaError, PayloadError, SpecError
 from wayframe.files import redact
 from wayframe.logs.reading import RunReader
 from wayframe.logs.record import RunRecord, RunStatus
@@ -118,6 +118,21 @@ def _too_few(kinds: Iterable[LoggedKind], *, files: tuple[str, ...], last: int) 
     return LogError(", ".join(files), runs, fix=f"{candidates}; name runs as FILE#RUN to compare others")
 
 
+def _watched(
+    comparisons: Sequence[Comparison], *, options: CompareOptions
+) -> tuple[tuple[Clip | None, ...], tuple[VideoPair | None, ...]]:
+    """The videos of all subjects and of each pair; none where nobody wants to look at them."""
+    subjects = (comparisons[0].a, *(comparison.b for comparison in comparisons))
+    if not options.videos:
+        return (None,) * len(subjects), (None,) * len(comparisons)
+    try:
+        clips = tuple(clip_of(subject, thumbnails=options.thumbnails) for subject in subjects)
+        pairs = zip(comparisons, clips[1:], strict=True)
+        return clips, tuple(video_pair(comparison.pairs, a=clips[0], b=clip) for comparison, clip in pairs)
+    except MediaError as error:
+        raise MediaError(f"{error}; --no-videos compares the records alone") from error
+
+
 DERIVED_NAMES = frozenset({"keyframes", "steps", "timesteps", "experts", "guidance", "loras", "frames", "forwards"})
 
 
@@ -156,13 +171,7 @@ def gather(selection: Selection, *, home: Home, options: CompareOptions) -> Doss
     first, *others = selection.subjects
     _check_only(options.filters.only, selection.subjects)
     comparisons = tuple(compare(first, other, filters=options.filters) for other in others)
-    clips = tuple(
-        clip_of(subject, thumbnails=options.thumbnails) if options.videos else None for subject in selection.subjects
-    )
-    videos = tuple(
-        video_pair(comparison.pairs, a=clips[0], b=clip)
-        for comparison, clip in zip(comparisons, clips[1:], strict=True)
-    )
+    clips, videos = _watched(comparisons, options=options)
     repeated = options.repeat
     return Dossier(
         comparisons=comparisons,
