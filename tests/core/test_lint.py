@@ -355,7 +355,16 @@ def test_evidence_of_a_wrong_expert_names_the_steps():
         if finding.code == "lora-wrong-expert"
     ]
     assert wrong.evidence == {"weights": [0.75, 0.75, 1, 1, 0, 0], "steps": [2, 3]}
-    assert wrong.message == "high_noise_model is for the high expert and active on the low one at steps [2, 3]"
+    assert wrong.message == "high_noise_model is for the high expert and active on the low one at steps 2, 3"
+
+
+def test_many_steps_of_a_wrong_expert_are_told_as_a_range():
+    loras = [{"file": "low.safetensors", "multiplier": "1;1", "for": "low"}]
+    phases = [{"steps": 25, "expert": "high"}, {"steps": 25, "expert": "low"}]
+    trip = planned(stills(2, model=T2V, phases=phases, loras=loras))
+    (wrong,) = [finding for finding in trip.findings if finding.code == "lora-wrong-expert"]
+    assert wrong.message == "low is for the low expert and active on the high one at steps 0 to 24"
+    assert wrong.evidence["steps"] == list(range(25))
 
 
 @pytest.mark.parametrize(

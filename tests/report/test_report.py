@@ -18,7 +18,7 @@ from wayframe.report.build import build_document
 from wayframe.report.inputs import pictures_text
 from wayframe.report.markdown import markdown
 from wayframe.report.text import print_report
-from wayframe.report.values import number, ranges, segments_text, weights
+from wayframe.report.values import number, segments_text, weights
 
 
 def page(dossier: Dossier) -> str:
@@ -286,7 +286,3 @@ def test_steps_that_do_not_fit_as_a_table_are_printed_as_lines(width: int, wide:
 def test_weights_of_many_steps_are_counted() -> None:
     assert weights([0.75] * 3 + [1.0]) == "0.75 0.75 0.75 1"
     assert weights([0.75] * 15 + [0.0] * 24 + [0.5]) == "0.75 x15, 0 x24, 0.5"
-
-
-def test_no_numbers_have_no_ranges() -> None:
-    assert ranges(()) == ""

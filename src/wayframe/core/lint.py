@@ -12,6 +12,7 @@ from wayframe.core.findings import RANK, Finding, Severity, finding, rule
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
 from wayframe.core.spec import PHASE_MARK, Fit
+from wayframe.core.wording import ranges
 
 ASPECT_TOLERANCE = 0.03
 IDLE_SIGMA = 0.02
@@ -257,7 +258,8 @@ def _loras(look: Lint) -> Iterator[Finding]:
             wrong = [index for index in wrong if weights[index]]
             if wrong:
                 other = segment.steps[wrong[0]].expert
-                message = f"{name} is for the {target} expert and active on the {other} one at steps {wrong}"
+                at = f"step{'' if len(wrong) == 1 else 's'} {ranges(wrong)}"
+                message = f"{name} is for the {target} expert and active on the {other} one at {at}"
                 yield finding(LORA_WRONG_EXPERT, message, where=where, evidence={**evidence, "steps": wrong})
             if any(weight < 0 or weight > HEAVIEST for weight in weights):
                 message = f"{name} has weights from {min(weights):g} to {max(weights):g}"

@@ -9,8 +9,9 @@ from itertools import pairwise
 from wayframe.core.comparison import Comparison
 from wayframe.core.dossier import Dossier
 from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, segment_value
+from wayframe.core.wording import ranges
 from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, code, faint, strong, words
-from wayframe.report.values import changed_words, letter, level_words, ranges, segments_text, short_address
+from wayframe.report.values import changed_words, letter, level_words, segments_text, short_address
 
 PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
     (Level.APPLIED, "prompt"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterable
+from itertools import groupby
 from string import ascii_uppercase
 
 from wayframe.core.diff import Difference, word_changes
 from wayframe.core.subject import Evidence, Level, Missing, Subject, Value
+from wayframe.core.wording import ranges
 from wayframe.report.document import Span, Style, Text, code, faint, words
 
 LONGEST_VALUE = 160
@@ -101,21 +102,6 @@ def segments_text(indices: Iterable[int]) -> str:
     if len(found) == 1:
         return f"segment {found[0]}"
     return f"segments {ranges(found)}"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Rising numbers, with runs of three and more as `3 to 9`."""
-    parts: list[list[int]] = [[numbers[0]]] if numbers else []
-    for before, after in pairwise(numbers):
-        if after == before + 1:
-            parts[-1].append(after)
-        else:
-            parts.append([after])
-    shown = [f"{part[0]} to {part[-1]}" if len(part) >= SPAN else ", ".join(map(str, part)) for part in parts]
-    return ", ".join(shown)
-
-
-SPAN = 3
 
 
 def path_text(difference: Difference) -> str:
