@@ -170,7 +170,7 @@ def test_the_strongest_difference_comes_first() -> None:
     a = {"model_name": "x", "enhance_prompt": True, "seed_base": 1, "run_id": 1, "steps": 6}
     b = {"model_name": "y", "enhance_prompt": False, "seed_base": 2, "run_id": 2, "steps": 8}
     ranked = [item.path.rpartition(".")[2] for item in found(subject(requested=a), subject(requested=b))]
-    assert ranked == ["model_name", "steps", "seed_base", "enhance_prompt", "run_id"]
+    assert ranked == ["model_name", "steps", "enhance_prompt", "seed_base", "run_id"]
 
 
 # Prompts

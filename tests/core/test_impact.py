@@ -17,14 +17,14 @@ PAYLOAD = {
         structure_guidance structure_type structure_video_path structure_guidance_video_url structure_video_treatment
         structure_video_motion_strength structure_canny_intensity structure_videos use_uni3c uni3c_guide_video
         use_causvid_lora use_lighti2x_lora apply_reward_lora use_styleboost_loras continue_from_video_resolved_path
-        stitch_config travel_guidance svi_predecessor_video_url""",
+        stitch_config travel_guidance svi_predecessor_video_url enhance_prompt""",
     PICTURE: """parsed_resolution_wh segment_frames_expanded frame_overlap_expanded base_prompts_expanded
         negative_prompts_expanded input_image_paths_resolved seed_base guidance_scale guidance2_scale guidance3_scale
         switch_threshold switch_threshold2 flow_shift cfg_star_switch cfg_zero_step lora_multipliers amount_of_motion
         base_prompt negative_prompt enhanced_prompts_expanded text_before_prompts text_after_prompts
         after_first_post_generation_saturation after_first_post_generation_brightness colour_match_videos
         crossfade_sharp_amt upscale_factor""",
-    COSMETIC: "enhance_prompt fps_helpers show_input_images audio_url",
+    COSMETIC: "fps_helpers show_input_images audio_url",
     NOISE: """run_id main_output_dir_for_run orchestrator_task_id orchestrator_task_id_ref orchestrator_run_id shot_id
         project_id user_id task_id parent_generation_id created_at generation_started_at output_location status
         thumbnail_url worker_id attempts openai_api_key state send_cmd task debug_mode poll_interval
@@ -60,6 +60,10 @@ def test_no_key_that_is_read_or_does_something_is_noise() -> None:
     read -= {name for name in read if name.startswith("consolidated_")}
     ours = {*TravelSpec.model_fields, *Keyframe.model_fields} - {"schema"}
     assert {name for name in read | ours if impact_of(f"requested.{name}")[0] is NOISE} == set()
+
+
+def test_what_writes_prompts_anew_weighs_less_than_the_prompts_in_which_it_shows() -> None:
+    assert impact_of("requested.enhance_prompt")[1] < impact_of("requested.base_prompts_expanded")[1]
 
 
 def test_an_unknown_key_is_taken_for_a_change_of_the_picture() -> None:

@@ -79,7 +79,8 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"fit|matte|curve|crossfade.*|colour_match.*|after_first_post.*|upscale_factor", Impact.PICTURE, 35),
         (r"switch_threshold2?|thresholds?|planned_thresholds", Impact.PICTURE, 30),
         (r"digest", Impact.PICTURE, 20),
-        (r"enhance_prompt|show_input_images", Impact.COSMETIC, 15),
+        (r"enhance_prompt", Impact.WORKFLOW, 15),  # a step more; what it does to the picture shows in the prompts
+        (r"show_input_images", Impact.COSMETIC, 15),
         (r"fps|fps_helpers|force_fps|profile|audio_url", Impact.COSMETIC, 10),
     )
 )
