@@ -170,6 +170,14 @@ def test_what_reaches_no_step_differs_on_paper() -> None:
     assert topics(a, b) == set()
 
 
+@pytest.mark.parametrize(("sent", "paper"), [({}, {Topic.GUIDANCE}), ({"flow_shift": 4.9}, set())])
+def test_other_thresholds_are_on_paper_among_the_same_timesteps_alone(sent: Data, paper: set[Topic]) -> None:
+    a, b = logged("a", RUN_1, asked={}), logged("b", {**RUN_1, "switch_threshold": 885, **sent}, asked={})
+    [table] = compare(a, b).tables
+    assert [row.phase for row in table.a.rows] == [row.phase for row in table.b.rows]
+    assert topics(a, b, paper=True) == paper
+
+
 def test_the_seeds_two_runs_differ_in_lora_weights_alone() -> None:
     compared = compare(logged("1", RUN_1, asked={}), logged("2", RUN_2, asked={"guidance_phases": 3}))
     assert compared.verdict is Verdict.OTHER_RECIPE

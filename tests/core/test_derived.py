@@ -83,6 +83,14 @@ def test_thresholds_that_part_alike_differ_on_paper_only() -> None:
     assert differences == []
 
 
+def test_thresholds_among_other_timesteps_are_no_paper() -> None:
+    a, b = table(*ROWS, thresholds=(800, 300)), table(*ROWS[:2], (90.0, *ROWS[2][1:]), thresholds=(700, 200))
+    [compared], _ = derived(of(a), of(b))
+    assert [row.phase for row in compared.a.rows] == [row.phase for row in compared.b.rows]
+    assert not compared.timesteps
+    assert not compared.paper_thresholds
+
+
 def test_thresholds_that_part_otherwise_are_no_paper() -> None:
     moved = table(ROWS[0], (600.0, "low", 1.0, {"x": 1.0}), ROWS[2], thresholds=(700, 200))
     [compared], _ = derived(of(table(*ROWS, thresholds=(800, 300))), of(moved))

@@ -120,7 +120,7 @@ def test_what_differs_is_lora_weights_prompts_and_lengths(seed: Dossier) -> None
 def test_what_differs_on_paper_only_is_called_so(page: str) -> None:
     rows = [line for line in page.splitlines() if "guidance and phases**" in line]
     assert rows
-    assert all("differs in the request, every step comes out the same" in row for row in rows)
+    assert all("differs in the request, comes out the same at every step" in row for row in rows)
 
 
 def test_the_second_and_third_picture_are_the_same(page: str) -> None:

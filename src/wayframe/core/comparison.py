@@ -53,6 +53,7 @@ MODE_PATH = "planned.mode"
 BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
 """Names of those topics that change a step in a way that its numbers do not show."""
 
+THRESHOLD = re.compile(r".*thresholds?2?")
 MOTION = "amount_of_motion"
 
 _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
@@ -88,7 +89,7 @@ class Cause:
     detail: str
     differences: tuple[Difference, ...]
     paper: bool = False
-    """Values differ, but every step comes out the same."""
+    """Values differ, but come out the same at every step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +221,12 @@ class _Judge:
         if self.planned and said and not (self.one_sided and topic in BY_TABLE):
             return True
         by_table = self.decided and topic in BY_TABLE and topic not in self.unlike
-        return by_table and not any(self.beyond(item) for item in items)
+        return by_table and not any(self.beyond(item) or self._parts_other_steps(item) for item in items)
+
+    def _parts_other_steps(self, item: Difference) -> bool:
+        """Whether it is a threshold that was sent beside other timesteps: among equal ones it may part otherwise."""
+        among_others = item.level is self.sent and Topic.SCHEDULE in self.unlike
+        return among_others and THRESHOLD.fullmatch(names_of(item.path)[-1]) is not None
 
 
 def _one_sided(a: Subject, b: Subject, pairs: Sequence[Pairing]) -> bool:
@@ -242,7 +248,7 @@ def _cause(topic: Topic, items: Sequence[Difference], *, judge: _Judge) -> Cause
     paper = judge.is_paper(topic, items)
     telling = real if judge.decided and topic in BY_TABLE and real else items
     effect = 0 if paper or topic is Topic.RESULT else max(item.effect for item in telling)
-    alike = "every step comes out the same" if topic in BY_TABLE else "what is planned is the same"
+    alike = "they come out the same at every step" if topic in BY_TABLE else "what is planned is the same"
     detail = f"the values differ, {alike}" if paper else _detail(telling)
     return Cause(topic=topic, effect=effect, detail=detail, differences=tuple(items), paper=paper)
 

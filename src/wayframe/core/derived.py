@@ -33,8 +33,9 @@ class TableComparison:
 
     @property
     def paper_thresholds(self) -> bool:
-        """Whether thresholds differ, but part the steps alike."""
-        return not same(list(self.a.thresholds), list(self.b.thresholds)) and same_split(self.a, self.b)
+        """Whether thresholds differ, but part the same timesteps alike: others would make thresholds mean others."""
+        apart = not same(list(self.a.thresholds), list(self.b.thresholds))
+        return apart and self.timesteps and same_split(self.a, self.b)
 
 
 def compare_tables(a: Subject, b: Subject, pairs: Sequence[Pairing]) -> tuple[TableComparison, ...]:

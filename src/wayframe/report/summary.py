@@ -37,7 +37,7 @@ VERDICT_TONES = {
     Verdict.NOT_COMPARABLE: Tone.CRITICAL,
 }
 MOST_DETAILS = 3
-ON_PAPER = "differs in the request, every step comes out the same"
+ON_PAPER = "differs in the request, comes out the same at every step"
 ON_PAPER_ALONE = "differs in the request, what is planned is the same"
 
 
