@@ -33,7 +33,34 @@ def test_each_missing_kind_is_named_with_the_nearest_run() -> None:
 
 def test_of_equally_near_runs_the_last_is_named() -> None:
     messages = [item.message for item in missing_kinds([kind("a", 3), kind("b", 3)], asked(phases=APART))]
-    assert [message.partition("nearest: ")[2] for message in messages] == ["b (3 phases, completed)"] * 2
+    assert messages == ["no 2-phase run in this log; nearest: b (3 phases, completed)"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "sent", "missing"),
+    [
+        ((None, {"num_phases": 3}), 3, [2]),
+        (({"num_phases": 3}, None), 3, [2]),
+        (({"num_phases": 2}, {"num_phases": 3}), 3, [2]),
+        (({"num_phases": 1}, {"num_phases": 3}), 3, [1, 2]),
+        ((None, {"num_phases": 2}), 3, [2]),
+        ((None, {"num_phases": 2}), 2, []),
+        ((None, {"num_phases": "3"}), 3, []),
+    ],
+)
+def test_only_kinds_that_the_pair_asks_about_are_missed(
+    phases: tuple[object, object], sent: int, missing: list[int]
+) -> None:
+    found = list(missing_kinds([kind("a", sent)], asked(phases=phases)))
+    assert [item.evidence["wanted"] for item in found] == missing
+
+
+def test_phases_may_be_asked_for_by_a_segment() -> None:
+    plain, phased = (
+        subject(name, segments=[segment(requested=request)], requested={})
+        for name, request in (("a", {}), ("b", {"guidance_phases": 3}))
+    )
+    assert [item.evidence["wanted"] for item in missing_kinds([kind("a", 3)], compare(plain, phased))] == [2]
 
 
 @pytest.mark.parametrize("phases", [(None, None), ({"num_phases": 2}, {"num_phases": 2})])

@@ -130,6 +130,8 @@ def test_the_second_and_third_picture_are_the_same(page: str) -> None:
 
 def test_the_missing_kind_of_run_is_named_with_the_nearest(page: str) -> None:
     assert f"no 2-phase run in this log; nearest: {B} (3 phases, completed)" in page
+    assert "1-phase" not in page
+    assert "a run with 1 phase among" not in page
 
 
 def test_the_first_run_to_try_is_the_one_that_was_meant(page: str) -> None:
