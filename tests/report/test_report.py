@@ -12,7 +12,7 @@ from rich.console import Console
 from core.subjects import segment, subject
 from report.dossiers import clip, of, run, steps, with_videos
 from wayframe.core.diff import Filters
-from wayframe.core.dossier import Dossier, NoiseFloor, VideoPair
+from wayframe.core.dossier import Dossier, LogFacts, NoiseFloor, VideoPair
 from wayframe.core.findings import Finding, Severity
 from wayframe.report.build import build_document
 from wayframe.report.inputs import pictures_text
@@ -162,6 +162,20 @@ def test_a_setting_of_no_topic_is_proposed_by_its_name() -> None:
 def test_arguments_are_quoted_for_a_shell() -> None:
     dossier = replace(of(run("a"), run("b")), arguments=("a b.yaml", "x;y"))
     assert "wayframe compare 'a b.yaml' 'x;y'" in page(dossier)
+
+
+def test_runs_of_a_log_by_name_are_compared_as_the_log_was() -> None:
+    log = LogFacts(files=("a.log",), runs=())
+    arguments = ("--log", "a.log", "--last", "2", "--model-defaults", "my defaults", "--only", "lora*")
+    text = page(replace(of(run("1"), run("2")), log=log, arguments=arguments))
+    assert "wayframe compare 'a.log#1' 'a.log#2' --model-defaults 'my defaults' --only 'lora*'\n" in text
+
+
+def test_a_payload_is_called_one_and_run_as_it_is() -> None:
+    other = replace(run("b", requested={"seed_base": 8}), kind="payload", source="b.json", run_id=None)
+    text = page(of(run("a", requested={"seed_base": 7}), other))
+    assert "a payload (planned, not run)" in text
+    assert "# B\nwayframe run b.json\n" in text
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def test_frames_are_those_of_the_plan(ground: Ground) -> None:
     ]
 
 
-def test_a_run_that_was_made_of_a_payload_can_be_compared(ground: Ground) -> None:
+def test_a_payload_is_called_one_and_can_be_compared(ground: Ground) -> None:
     path = ground.folder / "payload.json"
     data = task(details())
     path.write_text(json.dumps(data))
     subject = read(ground, path)
-    assert (subject.kind, len(subject.segments)) == ("spec", 2)
+    assert (subject.kind, len(subject.segments)) == ("payload", 2)
     assert subject.segments[0].steps is not None
     assert compare(subject, subject).verdict is Verdict.IDENTICAL
     data["params"]["orchestrator_details"]["seed_base"] = 99

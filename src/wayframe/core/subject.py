@@ -130,6 +130,10 @@ class FlowTask:
     after: str | None = None
 
 
+TO_RUN = frozenset({"spec", "payload"})
+"""Kinds of subjects that are files which `wayframe run` takes as they are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One side of a comparison. `keyframes` are the identities of its pictures, in order (digest, else address)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from wayframe.core.comparison import KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
 from wayframe.core.dossier import Dossier
 from wayframe.core.findings import Finding
-from wayframe.core.subject import Level, Missing, Subject
+from wayframe.core.subject import TO_RUN, Level, Missing, Subject
 from wayframe.report.document import Block, Code, Paragraph, Row, Table, code, strong, words
 from wayframe.report.findings import Owned, owned_findings
 from wayframe.report.values import letter, path_text, segments_text
@@ -127,7 +127,7 @@ def _addresses(dossier: Dossier) -> Iterator[Question]:
 
 def _renderings(dossier: Dossier) -> Iterator[Question]:
     for at, subject in enumerate(dossier.subjects):
-        if subject.kind == "spec":
+        if subject.kind in TO_RUN:
             command = shlex.join(["wayframe", "run", subject.source])
             yield Question(
                 text=f"What does {letter(at)} look like, and are its steps applied as planned?", command=command
@@ -255,7 +255,7 @@ def _logged_lines(cause: Cause) -> Iterator[str]:
 
 def _spec_of(subject: Subject) -> tuple[str, tuple[str, ...]]:
     """The spec file of a subject, and the command that writes it where there is none."""
-    if subject.kind == "spec":
+    if subject.kind in TO_RUN:
         return subject.source, ()
     return "next.json", (f"{shlex.join(['wayframe', 'show', subject.source, '--level', 'requested'])} > next.json",)
 
@@ -307,7 +307,7 @@ def reproduce_blocks(dossier: Dossier) -> Iterator[Block]:
     lines = ["# this report", compare_command(dossier)]
     if dossier.log is not None and len(dossier.log.files) == 1:
         names = [f"{dossier.log.files[0]}#{subject.name}" for subject in dossier.subjects]
-        lines += ["# the same runs, by name", shlex.join(["wayframe", "compare", *names])]
+        lines += ["# the same runs, by name", shlex.join(["wayframe", "compare", *names, *_beside_the_log(dossier)])]
     for at, subject in enumerate(dossier.subjects):
         lines += _again(subject, at=at)
     yield Code(text="\n".join(lines), language="sh")
@@ -319,8 +319,18 @@ def reproduce_blocks(dossier: Dossier) -> Iterator[Block]:
         yield Table(head=("run in the log", "status", "phases sent"), rows=rows, caption="all runs of the log")
 
 
+def _beside_the_log(dossier: Dossier) -> Iterator[str]:
+    """The command's arguments without those that say from which log, and how many runs of it."""
+    arguments = iter(dossier.arguments)
+    for argument in arguments:
+        if argument in ("--log", "--last"):
+            next(arguments, None)
+        else:
+            yield argument
+
+
 def _again(subject: Subject, *, at: int) -> list[str]:
-    if subject.kind == "spec":
+    if subject.kind in TO_RUN:
         return [f"# {letter(at)}", shlex.join(["wayframe", "run", subject.source])]
     if subject.kind == "plan":
         return [f"# {letter(at)}", shlex.join(["wayframe", "run", "--plan", subject.source])]

@@ -18,6 +18,7 @@ KINDS = {
     "run": "a run of wayframe",
     "log": "a run known from a log",
     "spec": "a spec (planned, not run)",
+    "payload": "a payload (planned, not run)",
     "plan": "a plan (not run)",
     "video": "what a video carries",
 }

@@ -14,7 +14,7 @@ from wayframe.core.diff import Filters
 from wayframe.core.dossier import Clip, Dossier, LogFacts, VideoPair
 from wayframe.core.impact import names_of
 from wayframe.core.log_rules import LoggedKind, missing_kinds
-from wayframe.core.subject import Level, Subject, lora_name
+from wayframe.core.subject import TO_RUN, Level, Subject, lora_name
 from wayframe.errors import LogError, MediaError, PayloadError, SpecError
 from wayframe.files import redact
 from wayframe.logs.reading import RunReader
@@ -24,7 +24,7 @@ from wayframe.workflow.clips import clip_of, noise_floor, video_pair
 from wayframe.workflow.log_subjects import logged_subject
 from wayframe.workflow.subjects import Reader, model_defaults
 
-NOT_OF_A_RECORD = ("spec", "plan", "video")
+NOT_OF_A_RECORD = TO_RUN | {"plan", "video"}
 MOST_CANDIDATES = 8
 
 

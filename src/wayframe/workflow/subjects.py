@@ -67,9 +67,11 @@ class Reader:
         data = read_data(path)
         if isinstance(data, Mapping) and str(data.get("schema", "")).startswith("wayframe.plan/"):
             return subject_of({"planned": plan_json(parse_plan(data))}, name=path.name, kind="plan", source=str(path))
-        trip = trip_of_spec(spec_source([path], words={}), home=self.home)
+        source = spec_source([path], words={})
+        trip = trip_of_spec(source, home=self.home)
+        kind = "payload" if source.imported else "spec"
         record = {"requested": trip.requested, "resolved": trip.resolved, "planned": trip.planned()}
-        return subject_of(record, name=path.name, kind="spec", source=str(path))
+        return subject_of(record, name=path.name, kind=kind, source=str(path))
 
 
 def _levels(carried: Mapping[str, Any]) -> dict[str, Any]:
