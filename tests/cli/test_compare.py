@@ -202,6 +202,30 @@ def test_pictures_for_a_repetition_are_looked_for_where_one_says(
     assert wayframe("compare", pair.a, pair.b, "--repeat", pair.a, "--keyframes", wayframe.folder).code == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--last", "3"), "counts the runs of a log"),
+        (("--keyframes", "."), "give --repeat RUN"),
+        (("--repeat", "last", "--no-videos"), "leave out --no-videos"),
+        (("--embed",), "is for HTML"),
+        (("--no-embed", "--out", "r.md"), "is for HTML"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: tuple[str, ...], why: str, wayframe: Terminal) -> None:
+    path = spec(wayframe, "a.json")
+    printed = wayframe("compare", path, path, *words)
+    assert printed.code == 2
+    said = " ".join(printed.err.replace("│", " ").split())
+    assert f"Invalid value for {words[0].replace('--no-', '--')}: " in said
+    assert why in said
+
+
+def test_no_run_is_rendered_again_where_no_videos_are_compared(wayframe: Terminal, pair: Pair) -> None:
+    line = wayframe.fails("compare", pair.a, spec(wayframe, "c.json"), "--repeat", pair.a, code=2)
+    assert line.startswith("error: --repeat: no two of those compared have videos")
+
+
 def test_small_videos_are_inside_the_page_and_others_beside_it(wayframe: Terminal, pair: Pair) -> None:
     wayframe("compare", pair.a, pair.b, "--out", "in.html")
     wayframe("compare", pair.a, pair.b, "--out", "beside.html", "--no-embed")

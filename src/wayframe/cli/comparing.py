@@ -45,7 +45,9 @@ SubjectsArgument = Annotated[
 LogOption = Annotated[
     list[Path] | None, typer.Option("--log", help="Take the last completed runs of this log.", show_default=False)
 ]
-LastOption = Annotated[int, typer.Option("--last", min=2, help="With --log: how many runs.")]
+LastOption = Annotated[
+    int | None, typer.Option("--last", min=2, help="With --log: how many runs; else 2.", show_default=False)
+]
 FormatOption = Annotated[
     Format | None,
     typer.Option("--format", "-f", help="Default: by the name of --out, else text.", show_default=False),
@@ -69,7 +71,7 @@ KeyframesOption = Annotated[
 VideosOption = Annotated[bool, typer.Option("--videos/--no-videos", help="Look at the videos too.")]
 EmbedOption = Annotated[
     bool | None,
-    typer.Option("--embed/--no-embed", help="HTML with the videos inside. Default: small ones.", show_default=False),
+    typer.Option("--embed/--no-embed", help="HTML with the videos inside; else small ones.", show_default=False),
 ]
 
 
@@ -81,7 +83,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     subjects: SubjectsArgument = None,
     log: LogOption = None,
-    last: LastOption = 2,
+    last: LastOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     everything: AllOption = False,
@@ -108,12 +110,16 @@ def compare(
     from wayframe.workflow.compare import CompareOptions, gather, last_completed, named_subjects
 
     chosen = form or _by_name(out)
+    _check_use("--last", last, wanted=log, why="counts the runs of a log; give --log FILE")
+    _check_use("--keyframes", keyframes, wanted=repeat, why="is where --repeat looks for pictures; give --repeat RUN")
+    _check_use("--repeat", repeat, wanted=videos, why="is for the difference of videos; leave out --no-videos")
+    _check_use("--embed", embed, wanted=chosen is Format.HTML, why="is for HTML; give --format html")
     _check_out(out, inputs=[*map(Path, subjects or []), *(log or [])])
     filters = Filters(everything=everything, ignore=tuple(ignore or ()), only=tuple(only or ()))
     with _trouble():
         place = open_home(home, make=False)
         if log:
-            selection = last_completed(log, last=last, defaults=defaults)
+            selection = last_completed(log, last=last or DEFAULT_LAST, defaults=defaults)
         else:
             selection = named_subjects(subjects or [], home=place, defaults=defaults)
         options = CompareOptions(
@@ -167,12 +173,18 @@ def _check_out(out: Path | None, *, inputs: list[Path]) -> None:
         raise typer.BadParameter(f"{out} is one of those that are compared; choose another name", param_hint="--out")
 
 
+def _check_use(option: str, value: object, *, wanted: object, why: str) -> None:
+    """Refuse an option that would do nothing beside the others."""
+    if value is not None and not wanted:
+        raise typer.BadParameter(why, param_hint=option)
+
+
 def _arguments(
-    *, subjects: list[str] | None, log: list[Path] | None, last: int, filters: Filters, defaults: Path | None
+    *, subjects: list[str] | None, log: list[Path] | None, last: int | None, filters: Filters, defaults: Path | None
 ) -> tuple[str, ...]:
     """The arguments that decide what is said, for the report to name them."""
     given = [*(subjects or []), *(part for path in log or [] for part in ("--log", str(path)))]
-    given += ["--last", str(last)] if log and last > DEFAULT_LAST else []
+    given += ["--last", str(last)] if last and last > DEFAULT_LAST else []
     given += ["--model-defaults", str(defaults)] if defaults else []
     given += ["--all"] if filters.everything else []
     given += [part for pattern in filters.ignore for part in ("--ignore", pattern)]

@@ -166,13 +166,16 @@ def _keys(value: object) -> Iterator[str]:
 def gather(selection: Selection, *, home: Home, options: CompareOptions) -> Dossier:
     """Compare each subject with the first one, look at their videos, and put together what a report needs.
 
-    Raises `SpecError` for a filter that keeps nothing that any of the subjects holds: all would look identical.
+    Raises `SpecError` for a filter that keeps nothing that any of the subjects holds: all would look identical; and
+    for a run to repeat where no two videos are compared.
     """
     first, *others = selection.subjects
     _check_only(options.filters.only, selection.subjects)
     comparisons = tuple(compare(first, other, filters=options.filters) for other in others)
     clips, videos = _watched(comparisons, options=options)
     repeated = options.repeat
+    if repeated is not None and not any(videos):
+        raise SpecError("--repeat", "no two of those compared have videos whose difference could be noise", repeated)
     return Dossier(
         comparisons=comparisons,
         filters=options.filters,
