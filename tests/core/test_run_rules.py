@@ -243,6 +243,15 @@ def test_the_same_picture_twice_in_a_row_is_told_once_and_without_its_query() ->
     assert codes(subject(keyframes=["a", "b", "a"])) == set()
 
 
+@pytest.mark.parametrize(
+    ("pictures", "named"),
+    [(("lake.png", "lake.png"), " (lake.png)"), (("a.png", "b.png"), " (a.png, b.png)"), ((), "")],
+)
+def test_a_picture_that_stands_twice_is_named(pictures: tuple[str, ...], named: str) -> None:
+    twice = replace(subject(keyframes=["x", "x"]), pictures=pictures)
+    assert one(twice, "keyframe-repeated").message == f"a: keyframes 0 and 1 are the same picture{named}"
+
+
 def test_findings_of_a_record_are_told_as_they_stand() -> None:
     own = of_plan(planned(stills(2), digests=("a", "a"), engine=PREVIEW))
     [stored] = [Finding(code="keyframes-identical", severity=Severity.WARNING, message="same", where="keyframes[1]")]

@@ -15,7 +15,7 @@ from wayframe.core.diff import Filters
 from wayframe.core.dossier import Dossier, LogFacts, NoiseFloor, VideoPair
 from wayframe.core.findings import Finding, Severity
 from wayframe.report.build import build_document
-from wayframe.report.inputs import pictures_text
+from wayframe.report.inputs import exchanged_pictures
 from wayframe.report.markdown import markdown
 from wayframe.report.text import print_report
 from wayframe.report.values import number, segments_text, weights
@@ -151,7 +151,54 @@ def test_another_picture_is_named_beside_what_else_is_said_of_pictures() -> None
     ],
 )
 def test_what_became_of_the_pictures_is_said_by_their_places(a: str, b: str, said: str) -> None:
-    assert pictures_text(a, b, names=("A", "B")) == said
+    left, right = (subject(name, keyframes=pictures) for name, pictures in (("a", a), ("b", b)))
+    assert exchanged_pictures(left, right, names=("A", "B")) == said
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        ("xyz", "xqz", "keyframe 1 replaced (y.png by q.png)"),
+        ("xyz", "xyqz", "keyframe 2 of B put in (q.png)"),
+        ("xyz", "xz", "keyframe 1 of A left out (y.png)"),
+        ("wxyz", "wqz", "keyframes 1, 2 of A replaced by keyframe 1 of B (x.png, y.png by q.png)"),
+        ("xyz", "xYz", "keyframe 1 replaced (another picture of the same name)"),
+    ],
+)
+def test_pictures_are_named_where_their_names_are_known(a: str, b: str, said: str) -> None:
+    left, right = (
+        replace(subject(name, keyframes=pictures), pictures=tuple(f"{sign.lower()}.png" for sign in pictures))
+        for name, pictures in (("a", a), ("b", b))
+    )
+    assert exchanged_pictures(left, right, names=("A", "B")) == said
+
+
+def test_pictures_are_named_beside_their_digests_all_through_the_report() -> None:
+    a, b = (replace(run(name), pictures=("dawn.png", "noon.png", "dusk.png")) for name in "ab")
+    other = replace(b, keyframes=("f" * 64, *b.keyframes[1:]), pictures=("rain.png", *b.pictures[1:]))
+    text = page(of(a, other))
+    assert "keyframe 0 replaced (dawn.png by rain.png)" in text
+    assert "| 0 | `dawn.png` *000000000000* | `rain.png` *ffffffffffff* |  |" in part(text, "Keyframes")
+    shown = "`dawn.png` *000000000000*, `noon.png` *000000000000*, `dusk.png` *000000000000*"
+    assert f"| **keyframes** | {shown} | " in part(text, "Side by side")
+    assert f"| `keyframes` | *whole run* | {shown} | " in part(text, "Differences by severity")
+    assert "#   keyframes = those of a: dawn.png, noon.png, dusk.png" in part(text, "Runs to try next")
+    assert "# A; its pictures (dawn.png, noon.png, dusk.png) are found by their digests" in text
+
+
+def test_equal_pictures_of_other_names_are_equal_and_have_both_names() -> None:
+    a, b = (replace(run(name), pictures=(f"{name}.png", "noon.png", "dusk.png")) for name in "ab")
+    text = part(page(of(a, b)), "Keyframes")
+    assert "Both runs go through the same pictures" in text
+    assert "| 0 | `a.png` *000000000000*, `b.png` *000000000000* |  |" in text
+    assert "| 1 | `noon.png` *000000000000* |  |" in text
+
+
+def test_many_pictures_are_counted_beside_other_settings() -> None:
+    many = [replace(run(name, segments=9), pictures=tuple(f"{at}.png" for at in range(10))) for name in "ab"]
+    text = page(of(*many))
+    assert "| keyframes | *10 pictures, see Keyframes* | *10 pictures, see Keyframes* |" in text
+    assert "(0.png, 1.png, 2.png, 3.png, 4.png, 5.png and 4 more) are found by their digests" in text
 
 
 def test_a_setting_of_no_topic_is_proposed_by_its_name() -> None:

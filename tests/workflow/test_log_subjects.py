@@ -74,6 +74,10 @@ def test_a_segment_has_the_number_keyframes_and_frames_of_its_run() -> None:
     assert only.frames.new == 39
 
 
+def test_pictures_are_named_by_the_last_part_of_their_address() -> None:
+    assert of(known()).pictures == ("0.png", "1.png", "2.png")
+
+
 def test_evidence_is_found_under_the_number_of_the_segment() -> None:
     subject = of(known())
     for path, line in (("requested.x", 1), ("segments[1].requested.steps", 5), ("segments[1].applied.seed", 9)):

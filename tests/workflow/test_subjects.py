@@ -90,6 +90,17 @@ def test_keyframes_are_known_by_their_content(ground: Ground) -> None:
     assert compare(here, there).verdict is Verdict.IDENTICAL
 
 
+def test_pictures_have_the_names_that_the_request_gives_them(finished: Finished) -> None:
+    ground, result, _ = finished
+    plan = ground.folder / "plan.json"
+    plan.write_text(json.dumps(plan_json(ground.trip(SPEC).plan)))
+    for what in (ground.spec_file(SPEC), result.folder.run_id, result.video):
+        assert read(ground, what).pictures == ("0.png", "1.png", "2.png")
+    assert read(ground, plan).pictures == ()
+    draw(ground.folder / "copies", 2)
+    assert read(ground, ground.spec_file(through("copies/0", "copies/1"))).pictures == ("0.png", "1.png")
+
+
 def test_frames_are_those_of_the_plan(ground: Ground) -> None:
     subject = read(ground, ground.spec_file(through(0, 1, 2, overlap=2)))
     assert [(count.frames.delivered, count.frames.overlap_before, count.frames.new) for count in subject.segments] == [
@@ -105,6 +116,7 @@ def test_a_payload_is_called_one_and_can_be_compared(ground: Ground) -> None:
     subject = read(ground, path)
     assert (subject.kind, len(subject.segments)) == ("payload", 2)
     assert subject.segments[0].steps is not None
+    assert len(subject.pictures) == len(subject.keyframes)
     assert compare(subject, subject).verdict is Verdict.IDENTICAL
     data["params"]["orchestrator_details"]["seed_base"] = 99
     path.write_text(json.dumps(data))

@@ -274,10 +274,16 @@ def _repeated(subject: Subject) -> Iterator[Finding]:
         if address(left) == address(right):
             yield finding(
                 KEYFRAME_REPEATED,
-                f"{subject.name}: keyframes {at} and {at + 1} are the same picture",
+                f"{subject.name}: keyframes {at} and {at + 1} are the same picture{_named_pictures(subject, at)}",
                 where=f"{subject.name}.keyframes[{at + 1}]",
                 evidence={"keyframe": address(left)},
             )
+
+
+def _named_pictures(subject: Subject, at: int) -> str:
+    """The names of a keyframe and of the next one, where they are known: ` (lake.png)`, ` (lake.png, copy.png)`."""
+    names = dict.fromkeys(subject.pictures[at : at + 2])
+    return f" ({', '.join(names)})" if names else ""
 
 
 RAN = frozenset({Basis.APPLIED, Basis.SENT})

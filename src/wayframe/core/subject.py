@@ -130,13 +130,18 @@ class FlowTask:
     after: str | None = None
 
 
+PICTURES = "input_image_paths_resolved"
+"""Where an upstream request names its pictures."""
 TO_RUN = frozenset({"spec", "payload"})
 """Kinds of subjects that are files which `wayframe run` takes as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One side of a comparison. `keyframes` are the identities of its pictures, in order (digest, else address)."""
+    """One side of a comparison. `keyframes` are the identities of its pictures, in order (digest, else address).
+
+    `pictures` are the names of their files, one for each of the `keyframes`, or nothing where no request names them.
+    """
 
     name: str
     kind: str
@@ -149,6 +154,7 @@ class Subject:
     origins: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[SubjectSegment, ...] = ()
     keyframes: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
     flow: tuple[FlowTask, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -182,6 +188,11 @@ def _value(values: Mapping[Level, Mapping[str, Any]], whole: frozenset[Level], l
 def lora_name(file: str) -> str:
     """The name that stands for a LoRA in tables: the file's, without folder, query and suffix."""
     return file.split("?")[0].replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".safetensors")
+
+
+def picture_name(image: str) -> str:
+    """The name of a picture's file, without folder and query."""
+    return address(image).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def address(image: str) -> str:

@@ -51,6 +51,7 @@ def _subject(subject: Subject, at: int) -> dict[str, Any]:
         "status": subject.status,
         "segments": len(subject.segments),
         "keyframes": list(subject.keyframes),
+        "pictures": list(subject.pictures),
     }
 
 

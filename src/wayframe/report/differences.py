@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wayframe.core.comparison import Comparison
+from wayframe.core.comparison import KEYFRAMES_PATH, Comparison
 from wayframe.core.diff import PROMPTS, Difference, same
 from wayframe.core.impact import Impact
-from wayframe.core.subject import Level
+from wayframe.core.subject import Level, Subject
 from wayframe.report.document import Block, Row, Section, Table, Text, code, faint, section, words
-from wayframe.report.values import level_words, line_text, path_text, segments_text, value_text, weights
+from wayframe.report.values import level_words, line_text, path_text, pictures_text, segments_text, value_text, weights
 
 HEADINGS = {
     Impact.WORKFLOW: "Changes the workflow",
@@ -70,14 +70,16 @@ def _tables(found: tuple[Difference, ...], comparison: Comparison, *, names: tup
         proved = any(group.first.proof_a or group.first.proof_b for group in groups)
         noted = any(group.first.note for group in groups)
         head = ("what", "where", *names, *(("lines",) if proved else ()), *(("note",) if noted else ()))
-        rows = tuple(_row(group, proved=proved, noted=noted) for group in groups)
+        sides = comparison.a, comparison.b
+        rows = tuple(_row(group, sides=sides, proved=proved, noted=noted) for group in groups)
         yield Table(head=head, rows=rows, caption=level_words(level, comparison.a, comparison.b))
 
 
-def _row(group: DifferenceGroup, *, proved: bool, noted: bool) -> Row:
+def _row(group: DifferenceGroup, *, sides: tuple[Subject, Subject], proved: bool, noted: bool) -> Row:
     item = group.first
     where = words(segments_text(group.segments)) if group.segments else words(faint("whole run"))
-    cells: list[Text] = [words(code(path_text(item))), where, _value(item, item.a), _value(item, item.b)]
+    values = [_value(item, value, subject) for value, subject in zip((item.a, item.b), sides, strict=True)]
+    cells: list[Text] = [words(code(path_text(item))), where, *values]
     if proved:
         cells.append(words(f"{line_text(item.proof_a) or '-'} / {line_text(item.proof_b) or '-'}"))
     if noted:
@@ -85,7 +87,9 @@ def _row(group: DifferenceGroup, *, proved: bool, noted: bool) -> Row:
     return Row(cells=tuple(cells))
 
 
-def _value(item: Difference, value: object) -> Text:
+def _value(item: Difference, value: object, subject: Subject) -> Text:
+    if item.path == KEYFRAMES_PATH:
+        return pictures_text(subject)
     if path_text(item).rpartition(".")[2] in PROMPTS and isinstance(value, str) and value.strip():
         return words(faint(f"{len(value.split())} words, see Prompts"))
     if item.level is Level.DERIVED and isinstance(value, list) and all(isinstance(part, float) for part in value):

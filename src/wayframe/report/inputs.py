@@ -8,10 +8,18 @@ from itertools import pairwise
 
 from wayframe.core.comparison import Comparison
 from wayframe.core.dossier import Dossier
-from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, segment_value
+from wayframe.core.subject import Level, Missing, Subject, SubjectSegment, address, segment_value
 from wayframe.core.wording import ranges
-from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, code, faint, strong, words
-from wayframe.report.values import changed_words, letter, level_words, segments_text, short_address
+from wayframe.report.document import Block, Paragraph, Row, Strip, Table, Text, Tone, faint, listed, strong, words
+from wayframe.report.values import (
+    changed_words,
+    is_digest,
+    letter,
+    level_words,
+    names_text,
+    picture_text,
+    segments_text,
+)
 
 PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
     (Level.APPLIED, "prompt"),
@@ -21,8 +29,6 @@ PROMPT_KEYS: tuple[tuple[Level, str], ...] = (
     (Level.PLANNED, "negative_prompt"),
     (Level.REQUESTED, "negative_prompt"),
 )
-DIGEST = 64
-SHOWN_DIGEST = 12
 MOST_ROWS = 24
 
 
@@ -90,7 +96,7 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
     subjects = dossier.subjects
     if not any(subject.keyframes for subject in subjects):
         return
-    by_content = all(_is_digest(name) for subject in subjects for name in subject.keyframes)
+    by_content = all(is_digest(name) for subject in subjects for name in subject.keyframes)
     equal = all(subject.keyframes == subjects[0].keyframes for subject in subjects)
     known = "by the digest of their bytes" if by_content else "by their addresses; their bytes are not known"
     runs = "both runs" if len(subjects) == len(("a", "b")) else "all runs"
@@ -104,13 +110,14 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
         yield Strip(runs=strip)
 
 
-def pictures_text(a: Sequence[str], b: Sequence[str], *, names: tuple[str, str]) -> str:
+def exchanged_pictures(a: Subject, b: Subject, *, names: tuple[str, str]) -> str:
     """What became of the first side's pictures: replaced, put in, left out, or in another order."""
-    if sorted(a) == sorted(b):
+    left, right = [address(name) for name in a.keyframes], [address(name) for name in b.keyframes]
+    if sorted(left) == sorted(right):
         return "the same pictures in another order"
     changes = [
-        _became(range(a0, a1), range(b0, b1), names=names)
-        for tag, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+        _became(range(a0, a1), range(b0, b1), names=names) + _by_name(a.pictures[a0:a1], b.pictures[b0:b1])
+        for tag, a0, a1, b0, b1 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
         if tag != "equal"
     ]
     return "; ".join(changes)
@@ -126,12 +133,20 @@ def _became(left: range, right: range, *, names: tuple[str, str]) -> str:
     return f"{_numbers(left)} of {names[0]} replaced by {_numbers(right)} of {names[1]}"
 
 
+def _by_name(left: Sequence[str], right: Sequence[str]) -> str:
+    """The names of what was replaced, put in or left out, where they are known: ` (dawn.png by noon.png)`."""
+    shown = [names_text(names) for names in (left, right) if names]
+    if not shown:
+        return ""
+    return (
+        " (another picture of the same name)"
+        if shown[0] == shown[-1] and len(shown) > 1
+        else f" ({' by '.join(shown)})"
+    )
+
+
 def _numbers(found: range) -> str:
     return f"keyframe{'s' if len(found) > 1 else ''} {ranges(found)}"
-
-
-def _is_digest(name: str) -> bool:
-    return len(name) == DIGEST and all(sign in "0123456789abcdef" for sign in name)
 
 
 def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Iterator[Block]:
@@ -148,7 +163,9 @@ def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Iterator[B
         tone = Tone.DIFFERS if len(set(names)) > 1 else Tone.NONE
         if count > MOST_ROWS and not note and tone is Tone.NONE:
             continue
-        rows.append(Row(cells=(words(str(at)), *(_picture(name) for name in names), words(note)), tone=tone))
+        cells = [_picture(subject, at) for subject in (_unlike(subjects, at) if equal else columns)]
+        shown = [listed(cells)] if equal else cells
+        rows.append(Row(cells=(words(str(at)), *shown, words(note)), tone=tone))
     titles = ("picture in all",) if equal else tuple(letter(at) for at in range(len(columns)))
     if rows:
         yield Table(head=("keyframe", *titles, "note"), rows=tuple(rows), caption="level: requested")
@@ -160,7 +177,10 @@ def _repeats(subject: Subject, at: int) -> bool:
     return any(left == right for left, right in list(pairwise(subject.keyframes))[at - 1 : at] if at > 0)
 
 
-def _picture(name: str | None) -> Text:
-    if name is None:
-        return words(faint(Missing.ABSENT.value))
-    return words(code(name[:SHOWN_DIGEST] if _is_digest(name) else short_address(name)))
+def _unlike(subjects: Sequence[Subject], at: int) -> Iterator[Subject]:
+    """Of subjects with the same pictures, one for each name that they give to a picture."""
+    yield from {subject.pictures[at] if subject.pictures else None: subject for subject in subjects}.values()
+
+
+def _picture(subject: Subject, at: int) -> Text:
+    return picture_text(subject, at) if at < len(subject.keyframes) else words(faint(Missing.ABSENT.value))

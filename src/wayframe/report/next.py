@@ -14,7 +14,7 @@ from wayframe.core.findings import Finding
 from wayframe.core.subject import TO_RUN, Level, Missing, Subject
 from wayframe.report.document import Block, Code, Paragraph, Row, Table, code, strong, words
 from wayframe.report.findings import Owned, owned_findings
-from wayframe.report.values import letter, path_text, segments_text
+from wayframe.report.values import letter, names_text, path_text, segments_text
 
 FLAGS: Mapping[str, str] = {
     "requested.seed": "--seed",
@@ -270,7 +270,8 @@ def _pictures(cause: Cause, comparison: Comparison) -> list[str]:
     """That the first run's pictures belong to its settings, where its request names them."""
     if not any(item.path == KEYFRAMES_PATH for item in cause.differences):
         return []
-    return [f"#   keyframes = those of {comparison.a.source}"]
+    named = f": {names_text(comparison.a.pictures)}" if comparison.a.pictures else ""
+    return [f"#   keyframes = those of {comparison.a.source}{named}"]
 
 
 def _in_spec(path: str) -> str:
@@ -341,8 +342,9 @@ def _again(subject: Subject, *, at: int) -> list[str]:
         return [f"# {letter(at)}, as the log tells it", shlex.join(["wayframe", "logs", "show", file, run])]
     if subject.kind == "run" and subject.run_id:
         plan = f"plan-{letter(at).lower()}.json"
+        named = f" ({names_text(list(dict.fromkeys(subject.pictures)))})" if subject.pictures else ""
         return [
-            f"# {letter(at)}; its pictures are found by their digests",
+            f"# {letter(at)}; its pictures{named} are found by their digests",
             f"wayframe show {subject.run_id} --level planned > {plan}",
             f"wayframe run --plan {plan} --keyframes FOLDER_OF_THE_PICTURES",
         ]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
+from wayframe.core.comparison import KEYFRAMES_PATH
 from wayframe.core.diff import Filters, same
 from wayframe.core.subject import Level, Missing, StepTable, Subject, Value, segment_value
 from wayframe.report.document import Block, Row, Table, Text, Tone, strong, words
-from wayframe.report.values import letter, level_words, value_text, weights
+from wayframe.report.values import letter, level_words, pictures_text, value_text, weights
 
 Reading: TypeAlias = Callable[[Subject], Value]
 
@@ -66,13 +67,23 @@ def side_by_side(subjects: Sequence[Subject], *, filters: Filters) -> Iterator[B
     """
     for level in (Level.REQUESTED, Level.RESOLVED, Level.APPLIED):
         readings = [item for item in _readings(level) if filters.keeps_path(f"{level.value}.{item[0].split()[0]}")]
-        rows = [row for name, reading in readings if (row := _row(name, subjects, reading)) is not None]
+        rows = list(_keyframes(subjects)) if level is Level.REQUESTED and filters.keeps_path(KEYFRAMES_PATH) else []
+        rows += [row for name, reading in readings if (row := _row(name, subjects, reading)) is not None]
         if rows:
             yield Table(head=_head(subjects), rows=tuple(rows), caption=level_words(level, *subjects))
     follows = [item for item in _derived(subjects) if filters.keeps_path(f"derived.{item[0].split()[0]}")]
     derived = [row for name, reading in follows if (row := _row(name, subjects, reading)) is not None]
     if derived:
         yield Table(head=_head(subjects), rows=tuple(derived), caption="derived from the surest level that is known")
+
+
+def _keyframes(subjects: Sequence[Subject]) -> Iterator[Row]:
+    """The pictures by their names; equal ones may have other names."""
+    if any(subject.keyframes for subject in subjects):
+        differs = any(subject.keyframes != subjects[0].keyframes for subject in subjects)
+        name = words(strong("keyframes")) if differs else words("keyframes")
+        tone = Tone.DIFFERS if differs else Tone.NONE
+        yield Row(cells=(name, *(pictures_text(subject) for subject in subjects)), tone=tone)
 
 
 def _head(subjects: Sequence[Subject]) -> tuple[str, ...]:

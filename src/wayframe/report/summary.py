@@ -27,7 +27,7 @@ from wayframe.report.document import (
     words,
 )
 from wayframe.report.findings import TONES, Told
-from wayframe.report.inputs import pictures_text
+from wayframe.report.inputs import exchanged_pictures
 from wayframe.report.values import KINDS, compact, letter, path_text, segments_text, value_text, weights
 
 VERDICT_TONES = {
@@ -109,7 +109,12 @@ def cause_detail(cause: Cause, comparison: Comparison, *, names: tuple[str, str]
         return detail
     telling = [*_pictures(cause), *_telling(cause)]
     groups = _once(difference_groups(tuple(telling)))
-    shown = [_change(group.first, group.segments, names) for group in groups[:MOST_DETAILS]]
+    shown = [
+        words(exchanged_pictures(comparison.a, comparison.b, names=names))
+        if group.first.path == KEYFRAMES_PATH
+        else _change(group.first, group.segments, names)
+        for group in groups[:MOST_DETAILS]
+    ]
     more = len(groups) - MOST_DETAILS
     return words(listed(shown, between="; "), *([faint(f"; and {more} more")] if more > 0 else []))
 
@@ -148,8 +153,6 @@ def _telling(cause: Cause) -> list[Difference]:
 def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -> Text:
     where = f" in {segments_text(segments)}" if segments else ""
     name = path_text(item).removeprefix("loras[").removesuffix("]")
-    if item.path == KEYFRAMES_PATH:
-        return words(pictures_text(item.a, item.b, names=names))
     if item.note and "prompt" in name:
         return words(code(name), f": {item.note}{where}")
     left, right = _short(item.a), _short(item.b)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from string import ascii_uppercase
 
 from wayframe.core.diff import Difference, word_changes
 from wayframe.core.subject import Evidence, Level, Missing, Subject, Value
 from wayframe.core.wording import ranges
-from wayframe.report.document import Span, Style, Text, code, faint, words
+from wayframe.report.document import Span, Style, Text, code, faint, listed, words
 
 LONGEST_VALUE = 160
 KINDS = {
@@ -69,6 +69,38 @@ def short_digest(text: str) -> str:
 
 
 DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+
+def is_digest(keyframe: str) -> bool:
+    """Whether a keyframe is known by its content."""
+    return DIGEST.fullmatch(keyframe) is not None
+
+
+def picture_text(subject: Subject, at: int) -> Text:
+    """A keyframe by its picture's name, beside the beginning of its digest; one of no known content by its address."""
+    keyframe = subject.keyframes[at]
+    if not is_digest(keyframe):
+        return words(code(short_address(keyframe)))
+    short = DIGEST.sub(r"\1", keyframe)
+    return words(code(subject.pictures[at]), " ", faint(short)) if subject.pictures else words(code(short))
+
+
+def pictures_text(subject: Subject) -> Text:
+    """All pictures of a subject; only the number of many."""
+    if not subject.keyframes:
+        return words(faint(Missing.UNKNOWN.value))
+    if len(subject.keyframes) > MOST_NAMES:
+        return words(faint(f"{len(subject.keyframes)} pictures, see Keyframes"))
+    return listed([picture_text(subject, at) for at in range(len(subject.keyframes))])
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Names in a row, the first of many."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+MOST_NAMES = 6
 
 
 def level_words(level: Level, *subjects: Subject) -> str:

@@ -16,7 +16,7 @@ from wayframe.core.impact import names_of
 from wayframe.core.log_rules import LoggedKind, missing_kinds
 from wayframe.core.subject import TO_RUN, Level, Subject, lora_name
 from wayframe.errors import LogError, MediaError, PayloadError, SpecError
-from wayframe.files import redact
+from wayframe.files import redact, redact_text
 from wayframe.logs.reading import RunReader
 from wayframe.logs.record import RunRecord, RunStatus
 from wayframe.store.home import Home
@@ -71,6 +71,7 @@ def _without_secrets(subject: Subject) -> Subject:
     return replace(
         subject,
         values={level: redact(values) for level, values in subject.values.items()},
+        pictures=tuple(redact_text(name) for name in subject.pictures),
         segments=tuple(
             replace(segment, values={level: redact(values) for level, values in segment.values.items()})
             for segment in subject.segments

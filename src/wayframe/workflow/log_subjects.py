@@ -7,10 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wayframe.core.steptable import ModelDefaults, requested_table, sent_table
-from wayframe.core.subject import Evidence, FlowTask, FrameCount, Level, Subject, SubjectSegment, address
+from wayframe.core.subject import (
+    PICTURES,
+    Evidence,
+    FlowTask,
+    FrameCount,
+    Level,
+    Subject,
+    SubjectSegment,
+    address,
+    picture_name,
+)
 from wayframe.logs.record import RunRecord
-
-PICTURES = "input_image_paths_resolved"
 
 
 def logged_subject(
@@ -33,6 +41,7 @@ def logged_subject(
             _segment(data, position, pictures=pictures, defaults=defaults) for position in range(len(data["segments"]))
         ),
         keyframes=tuple(address(str(picture)) for picture in pictures),
+        pictures=tuple(picture_name(str(picture)) for picture in pictures),
         flow=_flow(data),
         evidence={
             _numbered(path, data["segments"]): Evidence(line=proof["line"], text=proof["text"], file=proof.get("file"))

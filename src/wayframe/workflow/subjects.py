@@ -13,7 +13,7 @@ from wayframe.core.documents import parse_plan, plan_json
 from wayframe.core.findings import Finding, Severity
 from wayframe.core.payload import DETAILS, PARAMS, is_payload
 from wayframe.core.steptable import ModelDefaults, applied_table, planned_table
-from wayframe.core.subject import FlowTask, FrameCount, Level, Subject, SubjectSegment
+from wayframe.core.subject import PICTURES, FlowTask, FrameCount, Level, Subject, SubjectSegment, picture_name
 from wayframe.errors import SpecError
 from wayframe.logs.reading import find_run as find_logged_run
 from wayframe.store.home import Home
@@ -103,6 +103,7 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
         origins=resolved.get("origins", {}),
         segments=tuple(_segment(record, index) for index in range(len(planned["segments"]))),
         keyframes=tuple(keyframe["digest"] for keyframe in planned["keyframes"]),
+        pictures=_pictures(requested or {}, count=len(planned["keyframes"])),
         flow=tuple(_task(task) for task in record.get("tasks", ())),
         findings=tuple(_finding(item) for item in record.get("findings", planned["findings"])),
         video=video,
@@ -125,6 +126,14 @@ def _positions(requested: Mapping[str, Any]) -> dict[str, Any]:
     """Where the request puts its keyframes: there is one more of them than segments, so this is of the whole run."""
     positions = [keyframe.get("at") for keyframe in requested.get("keyframes", ())]
     return {"at": positions} if any(position is not None for position in positions) else {}
+
+
+def _pictures(requested: Mapping[str, Any], *, count: int) -> tuple[str, ...]:
+    """The names of all pictures as the request has them; nothing unless it names each."""
+    images = [keyframe.get("image") for keyframe in requested.get("keyframes", ())] or requested.get(PICTURES)
+    if not isinstance(images, list) or len(images) != count:
+        return ()
+    return tuple(picture_name(str(image)) for image in images)
 
 
 def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
