@@ -176,7 +176,7 @@ def _boundaries(steps_per_phase: Sequence[int]) -> tuple[int, ...]:
 def _check(*, steps: int, shift: float, error: type[InputError]) -> None:
     if steps < 1:
         raise error("steps", "expected at least 1", steps)
-    if not (math.isfinite(shift) and shift > 0):
+    if not (math.isfinite(shift) and shift > 0 and 1 + (shift - 1) > 0):  # the warp divides by the last at t = 1
         raise error("flow_shift", "expected a number above 0", shift)
 
 
