@@ -281,6 +281,6 @@ def test_sigmas_give_their_timesteps_back(solver: Solver, steps: int, shift: flo
 @pytest.mark.parametrize("shift", [5e-324, 3.95e-199, 1e-17])
 def test_a_shift_that_vanishes_beside_one_is_refused_like_zero(shift: float):
     with pytest.raises(SpecError, match="flow_shift: expected a number above 0"):
-        timesteps(Solver.UNIPC, steps=4, shift=shift)
+        schedule.timesteps(Solver.UNIPC, steps=4, shift=shift)
     with pytest.raises(PayloadError, match="flow_shift: expected a number above 0"):
-        wire_timesteps("euler", steps=1, shift=shift)
+        schedule.wire_timesteps("euler", steps=1, shift=shift)
