@@ -11,6 +11,7 @@ import pytest
 
 from cli.terminal import Terminal
 from logs.generator import JWT, PLANTED, Generator, Log, Settings
+from workflow.engines import Scripted, install
 
 STATUSES = {"completed", "failed", "cancelled", "incomplete"}
 RUN_KEYS = {
@@ -147,15 +148,70 @@ def test_show_names_the_runs_that_there_are(wayframe: Terminal, log: Log) -> Non
     assert wayframe("logs", "show", "debug_1.log").code == 2
 
 
-@pytest.mark.parametrize("command", ["runs", "show", "import"])
-def test_a_log_of_our_own_run_leads_to_its_record(wayframe: Terminal, command: str) -> None:
-    folder = wayframe.folder / "run-1"
-    folder.mkdir()
-    (folder / "run.json").write_text("{}")
-    (folder / "debug.log").write_text("[DEBUG 2025-11-03T23:40:00.000001] wayframe run 1\n")
-    words = ("logs", command, folder / "debug.log", *(["1"] if command == "show" else []))
-    assert f"`wayframe show {folder}` shows it" in wayframe.fails(*words)
-    assert wayframe("logs", "tail", folder / "debug.log", "--once").code == 0
+# Our own logs
+
+
+@pytest.fixture
+def own(wayframe: Terminal, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a completed run whose engine denoises."""
+    install(monkeypatch, Scripted(denoises=True))
+    words = ("--engine", "scripted", "--model", "wan2.2-i2v-a14b", "--steps", "4", "--frames", "5")
+    assert wayframe("run", "0.png", "1.png", "2.png", *words, "--resolution", "64x48").code == 0
+    [folder] = [path for path in (wayframe.home / "runs").iterdir() if path.is_dir()]
+    return folder
+
+
+@pytest.mark.parametrize("name", ["debug.log", "events.jsonl"])
+def test_a_log_of_our_own_run_is_listed_and_shown(wayframe: Terminal, own: Path, name: str) -> None:
+    mailed = wayframe.folder / f"mailed.{name}"
+    mailed.write_bytes((own / name).read_bytes())
+    [run] = wayframe("logs", "runs", mailed, "--json").json()["runs"]
+    record = json.loads((own / "run.json").read_text())
+    assert run.keys() == RUN_KEYS
+    assert (run["run_id"], run["status"]) == (own.name, record["status"])
+    listed = wayframe("logs", "runs", mailed).out.splitlines()
+    assert listed[1].split()[:4] == [own.name, "completed", "2", str(record["planned"]["frames"])]
+    assert listed[-1].endswith(" lines, 0 unread, 0 secrets kept back")
+    shown = wayframe("logs", "show", mailed, own.name).out
+    assert f"run {own.name} completed" in shown
+    assert "'scripted'" in shown
+    assert "segment 1 complete" in shown
+    assert "absent" not in shown
+    assert sum(line.split()[:1] == ["3"] for line in shown.splitlines()) == 2  # the last step of each segment
+    assert wayframe("logs", "show", mailed, own.name, "--json").json() == run
+    assert wayframe("logs", "tail", mailed, "--once").code == 0
+
+
+@pytest.mark.usefixtures("log")
+def test_our_logs_and_others_are_listed_together(wayframe: Terminal, own: Path, log: Log) -> None:
+    found = wayframe("logs", "runs", "debug_1.log", own, "--json").json()["runs"]
+    assert [run["run_id"] for run in found].count(own.name) == 1
+    assert {run["run_id"] for run in found} == {own.name, *(truth.run_id for truth in log.runs)}
+
+
+def test_a_run_of_this_home_is_not_imported_and_that_of_another_is_once(
+    wayframe: Terminal, own: Path, tmp_path: Path
+) -> None:
+    said = wayframe("logs", "import", own)
+    assert said.out.splitlines()[0] == f"{own.name} is a run of this home"
+    assert said.out.splitlines()[1].startswith("0 of 1 runs are new in ")
+    other = ("--home", tmp_path / "other")
+    assert wayframe("logs", "import", own / "events.jsonl", *other).out.startswith(f"{own.name} imported")
+    assert "was imported before" in wayframe("logs", "import", own / "debug.log", *other).out
+    assert f"run {own.name} completed" in wayframe("show", "last", *other).out
+    [row] = [line for line in wayframe("runs", *other).out.splitlines() if line.startswith(own.name)]
+    assert "scripted" in row
+
+
+def test_our_logs_are_compared_step_by_step(wayframe: Terminal, own: Path) -> None:
+    names = [f"{own / 'events.jsonl'}#{own.name}", f"x.jsonl#{own.name}"]
+    events = (own / "events.jsonl").read_text()
+    (wayframe.folder / "x.jsonl").write_text(events)
+    same = wayframe("compare", *names, "--no-videos")
+    assert (same.code, "A and B: identical" in same.out) == (0, True)
+    (wayframe.folder / "x.jsonl").write_text(events.replace('"guidance": ', '"guidance": 1'))
+    other = wayframe("compare", *names, "--no-videos")
+    assert (other.code, "Guidance and phases differ" in other.out) == (1, True)
 
 
 # tail

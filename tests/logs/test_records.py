@@ -9,7 +9,7 @@ import pytest
 
 from logs.generator import JWT, PLANTED, Generator, Settings
 from wayframe.errors import LogError
-from wayframe.logs import follow, own_run_folder, records
+from wayframe.logs import follow, records
 
 
 def texts(path: Path) -> list[str]:
@@ -45,15 +45,6 @@ def test_our_own_events_are_records_too(tmp_path: Path):
     assert (first.time, first.component) == ("2026-02-03T10:00:00", "step")
     assert "anything" not in first.text
     assert second.text == "not json"
-
-
-def test_a_log_of_ours_names_its_run_folder(tmp_path: Path):
-    assert own_run_folder(tmp_path / "debug.log") is None
-    (tmp_path / "run.json").write_text("{}")
-    assert own_run_folder(tmp_path / "debug.log") == tmp_path
-    assert own_run_folder(tmp_path / "events.jsonl.1.gz") == tmp_path
-    assert own_run_folder(tmp_path) == tmp_path
-    assert own_run_folder(tmp_path / "debug_20251005_181017.log") is None
 
 
 def script(*steps: Callable[[], object]) -> Callable[[], bool]:

@@ -40,7 +40,9 @@ class FailOn(StrEnum):
 
 SubjectsArgument = Annotated[
     list[str] | None,
-    typer.Argument(help="Runs (id, folder, `last`), specs, plans, payloads, videos of ours, FILE.log#RUN."),
+    typer.Argument(
+        metavar="WHAT", help="Runs (id, folder, `last`), specs, plans, payloads, videos of ours, FILE.log#RUN."
+    ),
 ]
 LogOption = Annotated[
     list[Path] | None, typer.Option("--log", help="Take the last completed runs of this log.", show_default=False)

@@ -85,7 +85,7 @@ def _words(command: Callable[..., Any]) -> tuple[list[_Word], list[_Word]]:
 
 def _argument(parameter: Parameter, kind: Any, info: ArgumentInfo) -> _Word:
     plain = _plain(kind)
-    spelling = parameter.name.upper() + ("..." if get_origin(plain) is list else "")
+    spelling = (info.metavar or parameter.name.upper()) + ("..." if get_origin(plain) is list else "")
     required = parameter.default is Parameter.empty
     return _Word(spelling=spelling if required else f"[{spelling}]", says=info.help or "", panel="")
 

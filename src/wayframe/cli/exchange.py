@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    payload: Annotated[Path, typer.Argument(help="An upstream payload (.json).", show_default=False)],
+    payload: Annotated[
+        Path, typer.Argument(metavar="PAYLOAD", help="An upstream payload (.json).", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The spec to write (.yaml, .json).", show_default="PAYLOAD.yaml")
     ] = None,

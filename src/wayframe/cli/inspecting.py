@@ -27,7 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    what: Annotated[str, typer.Argument(help="A video, or a run's id (or its beginning, or `last`), or its folder.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="VIDEO|RUN", help="A video, or a run's id (or its beginning, or `last`), or its folder."
+        ),
+    ],
     keyframes: Annotated[
         Path | None,
         typer.Option("--keyframes", help="Folder of the pictures, to measure fidelity.", show_default=False),

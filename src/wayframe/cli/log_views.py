@@ -15,8 +15,9 @@ from wayframe.core.subject import StepTable
 from wayframe.logs import RunRecord
 from wayframe.workflow.log_subjects import logged_subject
 
-SHOWN, SETTINGS = (
+SHOWN, TO_THE_SECOND, SETTINGS = (
     60,
+    19,
     (
         "generation_mode",
         "model_name",
@@ -35,7 +36,7 @@ SHOWN, SETTINGS = (
 def print_runs(runs: Iterable[RunRecord]) -> None:
     """One run a line; of a run that was read no more is kept than its line."""
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    widths = {"run": RUN_ID, "status": 10, "segs": 4, "phases": 6, "frames": 6, "finished": 19}
+    widths = {"run": RUN_ID, "status": 10, "segs": 4, "phases": 6, "frames": 6, "finished": TO_THE_SECOND}
     for name in (*widths, "model"):
         table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths.get(name), ratio=name not in widths)
     for run in runs:
@@ -44,9 +45,9 @@ def print_runs(runs: Iterable[RunRecord]) -> None:
             Text(run.status.value, style=STATUS_STYLES.get(run.status.value, "yellow")),
             str(len(run.segments)),
             Text(_phases(run)),
-            str(run.planned.get("expected_frames") or ""),
-            run.finished or "",
-            Text(str(run.requested.get("model_name") or "")),
+            str(run.planned.get("expected_frames") or run.planned.get("frames") or ""),
+            (run.finished or "")[:TO_THE_SECOND],
+            Text(str(run.requested.get("model_name") or run.planned.get("engine") or "")),
         )
     out().print(table)
 
@@ -67,7 +68,7 @@ def print_logged(logged: Mapping[str, Any]) -> None:
     style = STATUS_STYLES.get(logged["status"], "yellow")
     times = f"{logged['started'] or '?'} to {logged['finished'] or '?'}"
     console.print(f"run [bold]{escape(subject.name)}[/] [{style}]{logged['status']}[/], {times}", soft_wrap=True)
-    console.print(_settings(logged))
+    console.print(_settings(logged) if logged["requested"] else _planned(logged))
     for position, segment in enumerate(logged["segments"]):
         _print_segment(segment, subject.segments[position].steps)
     if logged["stitch"]:
@@ -94,6 +95,17 @@ def _print_segment(segment: Mapping[str, Any], steps: StepTable | None) -> None:
         console.print(Text("what was sent was not logged", style="yellow"))
 
 
+def _planned(logged: Mapping[str, Any]) -> Table:
+    """What is known of a run whose request was not logged."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("planned", "value", "line"):
+        table.add_column(name)
+    for name, value in logged["planned"].items():
+        proof = logged["evidence"].get(f"planned.{name}")
+        table.add_row(escape(name), escape(repr(value)[:SHOWN]), str(proof["line"]) if proof else "")
+    return table
+
+
 def _settings(logged: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("requested", "value", "line"):
@@ -111,10 +123,10 @@ def _settings(logged: Mapping[str, Any]) -> Table:
 def steps_table(steps: StepTable) -> Table:
     """The steps of a segment."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    names = list(steps.rows[0].loras) if steps.rows else []
+    names = list(dict.fromkeys(name for row in steps.rows for name in row.loras))
     for column in ("step", "timestep", "phase", "expert", "guidance", *map(escape, names)):
         table.add_column(column, justify="right")
     for index, row in enumerate(steps.rows):
-        weights = [f"{row.loras[name]:g}" for name in names]
+        weights = [f"{row.loras[name]:g}" if name in row.loras else "" for name in names]
         table.add_row(str(index), f"{row.timestep:.1f}", str(row.phase), row.expert, f"{row.guidance:g}", *weights)
     return table

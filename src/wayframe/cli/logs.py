@@ -1,4 +1,4 @@
-"""Commands over upstream's debug logs: logs runs, show, tail, import."""
+"""Commands over debug logs, upstream's and our own: logs runs, show, tail, import."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import typer
 from wayframe.cli.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
-    from wayframe.logs import LogRecord, RunRecord
+    from wayframe.logs import LogRecord
 
 Files = Annotated[
-    list[Path], typer.Argument(help="A log; of a rotated one all its files. Plain, .gz or .zst.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="FILE", help="A log; of a rotated one all its files. Plain, .gz or .zst.", show_default=False
+    ),
 ]
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -41,7 +44,6 @@ def runs(
     """List the runs of a log."""
     from wayframe.logs import RunReader, RunStatus
 
-    _refuse_own(files)
     known = [each.value for each in RunStatus]
     wrong = next((name for name in status or () if name not in known), None)
     if wrong is not None:
@@ -60,49 +62,28 @@ def runs(
 
 
 def show(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE... RUN", help="A log, and the id of a run in it (or its beginning).", show_default=False
-        ),
+    files: Files,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The id of a run in it, or its beginning.", show_default=False)
     ],
     json: JsonOption = False,
 ) -> None:
     """Show one run of a log: what was requested, planned and sent, with line numbers."""
-    if len(files) < len(("FILE", "RUN")):
-        raise typer.BadParameter("give a log and the id of a run in it", param_hint="FILE... RUN")
-    run = _run(files[:-1], str(files[-1]))
+    from wayframe.logs import find_run
+
+    found = find_run(files, run).to_json()
     if json:
         import json as codec
 
-        typer.echo(codec.dumps(run.to_json(), indent=2, ensure_ascii=False))
+        typer.echo(codec.dumps(found, indent=2, ensure_ascii=False))
         return
     from wayframe.cli import log_views
 
-    log_views.print_logged(run.to_json())
-
-
-def _run(files: list[Path], name: str) -> RunRecord:
-    from wayframe.logs import find_run
-
-    _refuse_own(files)
-    return find_run(files, name)
-
-
-def _refuse_own(files: list[Path]) -> None:
-    """Raise LogError for a log of a run of ours: its record says more, and is among the runs already."""
-    from wayframe.errors import LogError
-    from wayframe.logs import own_run_folder
-
-    for file in files:
-        folder = own_run_folder(file)
-        if folder is not None:
-            fix = f"`wayframe show {folder}` shows it, `wayframe logs tail` follows its log"
-            raise LogError(str(file), "belongs to a run of ours, which has a record", fix=fix)
+    log_views.print_logged(found)
 
 
 def tail(
-    file: Annotated[Path, typer.Argument(help="A log that is being written.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A log that is being written.", show_default=False)],
     last: Annotated[int, typer.Option("--last", "-n", min=0, help="Begin with so many records.")] = 10,
     once: Annotated[bool, typer.Option("--once", help="Show what is there, and stop.")] = False,
 ) -> None:
@@ -132,9 +113,9 @@ def import_runs(files: Files, home: HomeOption = None) -> None:
     from wayframe.store.home import open_home
     from wayframe.workflow.log_import import import_log
 
-    _refuse_own(files)
     place = open_home(home)
     found = list(import_log(files, home=place))
     for entry in found:
-        typer.echo(f"{entry.folder.run_id} {'imported' if entry.new else 'was imported before'}")
+        became = "imported" if entry.new else "was imported before" if not entry.own else "is a run of this home"
+        typer.echo(f"{entry.folder.run_id} {became}")
     typer.echo(f"{sum(entry.new for entry in found)} of {len(found)} runs are new in {place.runs}")

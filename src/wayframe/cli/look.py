@@ -93,7 +93,10 @@ def lint(
 
 def show(
     what: Annotated[
-        str, typer.Argument(help="A run's id (or its beginning, or `last`), its folder, or a video of ours.")
+        str,
+        typer.Argument(
+            metavar="RUN|VIDEO", help="A run's id (or its beginning, or `last`), its folder, or a video of ours."
+        ),
     ],
     level: Annotated[Level | None, typer.Option("--level", help="Print one level as JSON.", show_default=False)] = None,
     json: JsonOption = False,

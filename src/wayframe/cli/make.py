@@ -34,7 +34,9 @@ def run(
     words: dict[str, Any],
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(help="A spec (.yaml, .toml, .json), an upstream payload, or pictures.", show_default=False),
+        typer.Argument(
+            metavar="SOURCE", help="A spec (.yaml, .toml, .json), an upstream payload, or pictures.", show_default=False
+        ),
     ] = None,
     plan: Annotated[Path | None, typer.Option("--plan", help="Run a plan as it is.", show_default=False)] = None,
     video: Annotated[

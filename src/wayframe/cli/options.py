@@ -22,7 +22,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        help="A spec (.yaml, .toml, .json), an upstream payload, or two or more pictures.", show_default=False
+        metavar="SOURCE",
+        help="A spec (.yaml, .toml, .json), an upstream payload, or two or more pictures.",
+        show_default=False,
     ),
 ]
 LikeOption = Annotated[Like, typer.Option("--like", help="By whose habits an upstream payload is read.")]

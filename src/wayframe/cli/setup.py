@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 
 def new(
     pictures: Annotated[
-        list[Path], typer.Argument(help="A folder of pictures, or pictures in their order.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="PICTURE", help="A folder of pictures, or pictures in their order.", show_default=False),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The spec to write.")] = Path("trip.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace the spec if it exists.")] = False,

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 from wayframe.core.catalogue import TWO_EXPERTS
@@ -76,6 +77,37 @@ def applied_table(steps: Sequence[Mapping[str, Any]], planned: StepTable) -> Ste
         for position, step in enumerate(steps)
     )
     return StepTable(basis=Basis.APPLIED, rows=rows, thresholds=planned.thresholds)
+
+
+def logged_table(steps: object) -> StepTable | None:
+    """The table of applied steps as our own log tells them, or None for what is no list of such steps.
+
+    The log does not tell phases: a new one is counted where expert or guidance change, and `inferred` says so.
+    """
+    if not isinstance(steps, list) or not 0 < len(steps) <= MOST_STEPS:
+        return None
+    try:
+        rows = _logged_rows(steps)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return StepTable(basis=Basis.APPLIED, rows=rows, inferred=("phases: counted where expert or guidance change",))
+
+
+def _logged_rows(steps: Sequence[Mapping[str, Any]]) -> tuple[StepRow, ...]:
+    drops = _drops([step["timestep"] for step in steps])
+    parts = [(step["expert"], step["guidance"]) for step in steps]
+    phases = accumulate((int(a != b) for a, b in pairwise(parts)), initial=1)
+    return tuple(
+        StepRow(
+            timestep=step["timestep"],
+            sigma_drop=drop,
+            phase=phase,
+            expert=step["expert"],
+            guidance=step["guidance"],
+            loras=dict(step["loras"]),
+        )
+        for step, drop, phase in zip(steps, drops, phases, strict=True)
+    )
 
 
 def sent_table(sent: Mapping[str, Any], *, defaults: ModelDefaults | None = None) -> StepTable | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wayframe.logs.follow import follow
-from wayframe.logs.ours import own_run_folder
+from wayframe.logs.ours import OwnFormat, own_format
 from wayframe.logs.reading import LogRuns, RunReader, find_run, runs
 from wayframe.logs.record import (
     AMBIGUOUS,
@@ -23,6 +23,7 @@ __all__ = [
     "LogRecord",
     "LogRuns",
     "Missing",
+    "OwnFormat",
     "RunReader",
     "RunRecord",
     "RunStatus",
@@ -31,7 +32,7 @@ __all__ = [
     "TaskStatus",
     "find_run",
     "follow",
-    "own_run_folder",
+    "own_format",
     "records",
     "runs",
 ]

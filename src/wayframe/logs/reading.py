@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from wayframe.errors import LogError
@@ -13,9 +14,12 @@ from wayframe.files import Redactor
 from wayframe.logs.builder import RunBuilder
 from wayframe.logs.lines import Clock
 from wayframe.logs.literals import Object
+from wayframe.logs.ours import OwnFormat, own_format
+from wayframe.logs.own_runs import OwnRuns
+from wayframe.logs.own_scan import OwnScan
 from wayframe.logs.record import RunRecord, RunStatus
 from wayframe.logs.scan import SentLines, Tally, candidates
-from wayframe.logs.sources import in_order
+from wayframe.logs.sources import in_order, rotated_set
 
 _DATED_NAME = re.compile(r"_\d{8}_\d{6}\.")
 
@@ -24,7 +28,8 @@ class RunReader:
     """One pass over a log. Iterate it once for the runs; the counts are right when the iteration is over.
 
     Completed runs come in the order in which the log completes them, then those that failed, were cancelled or did
-    not end, in the order in which the log names them. Memory is bounded by the runs that are open at one time.
+    not end, in the order in which the log names them; runs of our own logs come after upstream's. Memory is bounded by
+    the runs that are open at one time.
     Iterating raises LogError for a file that cannot be read.
     """
 
@@ -52,9 +57,36 @@ class RunReader:
         return (run for run in self._all() if run.status in self._statuses)
 
     def _all(self) -> Iterator[RunRecord]:
+        formats = {path: own_format(path) for path in self._files}
+        yield from self._upstream([path for path in self._files if formats[path] is None])
+        events = [path for path in self._files if formats[path] is OwnFormat.EVENTS]
+        told: set[tuple[Path, str | None]] = set()
+        for folder, run in self._own(events, OwnFormat.EVENTS):
+            told.add((folder, run.run_id))
+            yield run
+        debug = [path for path in self._files if formats[path] is OwnFormat.DEBUG]
+        for folder, run in self._own(debug, OwnFormat.DEBUG):
+            if run.run_id is None or (folder, run.run_id) not in told:  # its events tell the same run, and better
+                yield run
+
+    def _own(self, files: list[Path], form: OwnFormat) -> Iterator[tuple[Path, RunRecord]]:
+        """The runs of our own logs with the folders that these lie in; each rotated set by itself."""
+        for (folder, _), paths in groupby(files, rotated_set):
+            for run in self._of_set(list(paths), form):
+                yield folder, run
+
+    def _of_set(self, paths: list[Path], form: OwnFormat) -> Iterator[RunRecord]:
+        runs, scan = OwnRuns(), OwnScan(form, tally=self._tally, redactor=self._redactor)
+        for path in paths:
+            file = path.name if len(self._files) > 1 else None
+            for line in scan.lines(path):
+                yield from runs.take(line, file=file)
+        yield from runs.finish()
+
+    def _upstream(self, paths: list[Path]) -> Iterator[RunRecord]:
         clock = Clock()
         builder = RunBuilder(redactor=self._redactor, several_files=len(self._files) > 1)
-        for path in self._files:
+        for path in paths:
             builder.open_file(path.name, new_process=_DATED_NAME.search(path.name) is not None)
             for candidate in candidates(path, tally=self._tally, clock=clock):
                 if isinstance(candidate, SentLines):

@@ -219,10 +219,11 @@ def _unreadable(data: bytes, *, first_line: int) -> frozenset[int]:
     else:
         if b"\0" not in data:
             return frozenset()
-    return frozenset(number for number, line in enumerate(data.split(b"\n"), first_line) if not _is_text(line))
+    return frozenset(number for number, line in enumerate(data.split(b"\n"), first_line) if not is_text(line))
 
 
-def _is_text(line: bytes) -> bool:
+def is_text(line: bytes) -> bool:
+    """Whether a line can be read whole: it is UTF-8, and holds no NUL."""
     try:
         line.decode()
     except UnicodeDecodeError:

@@ -42,8 +42,8 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
     files = list(dict.fromkeys(file for path in paths for file in _members(path)))
     groups: dict[tuple[Path, str], int] = {}
     for file in files:
-        groups.setdefault(_group(file), len(groups))
-    return sorted(files, key=lambda file: (groups[_group(file)], *_age(file)))
+        groups.setdefault(rotated_set(file), len(groups))
+    return sorted(files, key=lambda file: (groups[rotated_set(file)], *_age(file)))
 
 
 def _members(path: Path) -> list[Path]:
@@ -64,7 +64,8 @@ def _parts(path: Path) -> tuple[str, int]:
     return (match["base"], int(match["number"] or 0)) if match else (path.name, 0)
 
 
-def _group(path: Path) -> tuple[Path, str]:
+def rotated_set(path: Path) -> tuple[Path, str]:
+    """What the files of one rotated set, or of one program's dated logs, have in common."""
     return path.parent, _DATED.sub("", _parts(path)[0])
 
 

@@ -99,7 +99,7 @@ def _own(record: Mapping[str, Any]) -> RunRow:
 def _logged(record: Mapping[str, Any]) -> RunRow:
     """The row of a run that a log told; a log may hold anything in the place of a number or a name."""
     logged = record["logged"]
-    requested, segments = logged["requested"], logged["segments"]
+    requested, planned, segments = logged["requested"], logged["planned"], logged["segments"]
     sent = _table(segments[0]["applied"]) if segments else {}
     scales = [
         sent[key] for key in ("guidance_scale", "guidance2_scale", "guidance3_scale") if sent.get(key) is not None
@@ -114,13 +114,13 @@ def _logged(record: Mapping[str, Any]) -> RunRow:
         created=record["created"],
         finished=record["finished"],
         error=_first(segment["error"] or "" for segment in segments) or None,
-        engine="wangp",
+        engine=_text(planned.get("engine")) or "wangp",
         model=_text(requested.get("model_name")),
         mode=_text(requested.get("generation_mode")),
         chaining="chained" if chained else "independent",
         resolution=_text(requested.get("parsed_resolution_wh")),
         segments=len(segments),
-        frames=_number(logged["planned"].get("expected_frames")),
+        frames=_number(planned.get("expected_frames", planned.get("frames"))),
         seed=_number(requested.get("seed_base")),
         steps=_number(sent.get("num_inference_steps", requested.get("steps"))),
         num_phases=phases,

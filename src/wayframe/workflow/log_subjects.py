@@ -1,4 +1,4 @@
-"""A run that is known from an upstream log, as a subject of a comparison."""
+"""A run that is known from a log, upstream's or our own, as a subject of a comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wayframe.core.steptable import ModelDefaults, requested_table, sent_table
+from wayframe.core.steptable import ModelDefaults, logged_table, requested_table, sent_table
 from wayframe.core.subject import (
     PICTURES,
     Evidence,
@@ -58,7 +58,8 @@ def _segment(
     index = _number(segment, position)
     applied = segment["applied"] if isinstance(segment["applied"], Mapping) and segment["applied"] else None
     values: dict[Level, Mapping[str, Any]] = {Level.REQUESTED: segment["requested"], Level.PLANNED: segment["planned"]}
-    if applied is not None:
+    told = logged_table((applied or {}).get("steps"))
+    if applied is not None and told is None:
         values[Level.APPLIED] = applied
     known = segment["requested"]
     sent_to = str((applied or {}).get("model_type", ""))
@@ -69,7 +70,7 @@ def _segment(
         error=segment["error"],
         values={level: table for level, table in values.items() if table},
         whole=frozenset({Level.REQUESTED}) if known else frozenset(),
-        steps=sent_table(applied, defaults=defaults.get(sent_to)) if applied else None,
+        steps=told or sent_table(applied or {}, defaults=defaults.get(sent_to)),
         wanted=requested_table(known),
         frames=FrameCount(
             asked=_entry(data["requested"].get("segment_frames_expanded"), index),
