@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from core.subjects import Data, of_plan
 from core.trips import PREVIEW, T2V, planned, stills
-from wayframe.core.steptable import ModelDefaults, applied_table, planned_table, requested_table, same_split, sent_table
+from wayframe.core.steptable import (
+    ModelDefaults,
+    applied_table,
+    logged_table,
+    planned_table,
+    requested_table,
+    same_split,
+    sent_table,
+)
 from wayframe.core.subject import Basis, StepTable
 
 TIMES = [1000.0, 952.4376343861677, 882.5258807285231, 769.6741514473969, 556.7879372571325, 4.9800796812749]
@@ -278,3 +286,26 @@ def test_applied_steps_are_told_as_they_were_read_back() -> None:
     assert [row.loras for row in table.rows] == [{"high_noise_model": 0.5}] * 3
     assert sum(row.sigma_drop for row in table.rows) == pytest.approx(1.0)
     assert (table.forwards, table.thresholds) == (6, plan.thresholds)
+
+
+def logged(timestep: object, expert: str, guidance: float) -> Data:
+    return {"index": 0, "timestep": timestep, "expert": expert, "guidance": guidance, "loras": {"a": 0.5}}
+
+
+def test_steps_of_a_log_count_a_phase_where_expert_or_guidance_change() -> None:
+    steps = [
+        logged(1000.0, "high", 3.0),
+        logged(900.0, "high", 1.0),
+        logged(500.0, "low", 1.0),
+        logged(250.0, "low", 1.0),
+    ]
+    table = logged_table(steps)
+    assert table is not None
+    assert (table.basis, [row.phase for row in table.rows]) == (Basis.APPLIED, [1, 2, 3, 3])
+    assert [row.sigma_drop for row in table.rows] == pytest.approx([0.1, 0.4, 0.25, 0.25])
+    assert len(table.inferred) == 1
+
+
+@pytest.mark.parametrize("steps", [None, 6, "6", [], {}, [6], [{}], [logged("x", "high", 1.0)], [logged(None, "a", 1)]])
+def test_what_is_no_list_of_steps_has_no_table(steps: object) -> None:
+    assert logged_table(steps) is None

@@ -47,6 +47,17 @@ def test_our_own_events_are_records_too(tmp_path: Path):
     assert second.text == "not json"
 
 
+def test_inside_a_message_of_ours_there_is_no_record(tmp_path: Path):
+    path = tmp_path / "debug.log"
+    told = "segment 0 failed: bad prompt [05:06:14] ERROR RUN run 1 failed"
+    path.write_text(
+        f"[13:27:44] ERROR SEGMENT [Task a] {told}\n    [00:00:00] ERROR FAKE x\n[13:27:45] INFO RUN run 1 failed\n"
+    )
+    first, second = records([path])
+    assert first.text == f"{told}\n    [00:00:00] ERROR FAKE x"
+    assert second.text == "run 1 failed"
+
+
 def script(*steps: Callable[[], object]) -> Callable[[], bool]:
     """A wait that lets something happen to the file each time, and then ends."""
     waiting: Iterator[Callable[[], object]] = iter(steps)

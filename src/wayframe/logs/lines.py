@@ -93,6 +93,11 @@ def pieces(text: str, *, known: Known | None = None) -> list[Piece]:
     return [_piece(text[start:end], HEAD.match(text[start:end])) for (start, _), end in zip(starts, ends, strict=True)]
 
 
+def one_piece(text: str) -> Piece:
+    """A cleaned line as one record, whatever stands inside it: in our own logs nothing is glued."""
+    return _piece(text, HEAD.match(text))
+
+
 def may_hold_a_record(text: str, *, start: int = 0) -> bool:
     """A quick no for nearly all texts; the head itself is a slow pattern to search for in a long one."""
     return _BRACKETED.search(text, start) is not None or any(text.find(part, start) >= 0 for part in _HEAD_PARTS)

@@ -37,7 +37,7 @@ def own_format(path: Path) -> OwnFormat | None:
     if _EVENTS_NAME.fullmatch(path.name) or (lines and _is_event(lines[0])):
         return OwnFormat.EVENTS
     named = _DEBUG_NAME.fullmatch(path.name) is not None
-    return OwnFormat.DEBUG if named and any(_is_record(line) for line in lines) else None
+    return OwnFormat.DEBUG if named and any(is_own_record(line) for line in lines) else None
 
 
 def _is_event(line: str) -> bool:
@@ -48,7 +48,8 @@ def _is_event(line: str) -> bool:
     return True
 
 
-def _is_record(line: str) -> bool:
+def is_own_record(line: str) -> bool:
+    """Whether a line begins a record that only a ``debug.log`` of ours holds."""
     try:
         record = debug_event(line)
     except ValueError:

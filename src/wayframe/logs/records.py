@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wayframe.files import redact_text
-from wayframe.logs.lines import Clock, Piece, clean, pieces
+from wayframe.logs.lines import Clock, Piece, clean, one_piece, pieces
+from wayframe.logs.ours import is_own_record
+from wayframe.logs.own_lines import begins_record
 from wayframe.logs.sources import blocks, in_order
 
 _LONGEST_TEXT = 1 << 16
@@ -44,7 +46,7 @@ class RecordReader:
 
     def __init__(self, *, name: str, line: int = 1) -> None:
         self._name, self._line, self._clock = name, line, Clock()
-        self._begun = False
+        self._begun = self._own = False
         self._open: LogRecord | None = None
 
     def feed(self, data: bytes) -> Iterator[LogRecord]:
@@ -69,11 +71,18 @@ class RecordReader:
         if self._name.removesuffix(".gz").removesuffix(".zst").endswith(".jsonl"):
             yield from self._json(text)
             return
-        for at, piece in enumerate(pieces(text)):
+        for at, piece in enumerate(self._pieces(text)):
             if at == 0 and self._continues(piece):
                 continue
             yield from self.flush()
             self._open = self._record(piece) if piece.whole.strip() else None
+
+    def _pieces(self, text: str) -> list[Piece]:
+        """The records of a line; inside a message of ours, which goes on four blanks in, there is none."""
+        if self._own and not begins_record(text):
+            return [Piece(text=text, whole=text)]
+        self._own = is_own_record(text)
+        return [one_piece(text)] if self._own else pieces(text)
 
     def _continues(self, piece: Piece) -> bool:
         """Whether a line without a head belongs to the record before; if so it is added there."""
