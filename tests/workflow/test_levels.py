@@ -39,7 +39,7 @@ def test_steps_go_into_the_log_and_the_events(ground: Ground, monkeypatch: pytes
     told = [line for line in lines(result.folder.path / "events.jsonl") if line["event"] == "StepApplied"]
     assert [line["expert"] for line in told] == ["high"] * 4 + ["low"] * 2
     log = (result.folder.path / "debug.log").read_text()
-    assert "segment 0, step 0: timestep 1000.0, high, guidance 3, " in log
+    assert "segment 0, step 0: timestep 1000.0, high, guidance 3.0, " in log
 
 
 def test_a_step_that_differs_is_a_finding_with_both_values(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

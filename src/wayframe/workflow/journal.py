@@ -108,8 +108,8 @@ def _described(event: RunEvent) -> _Line:
     if isinstance(event, TaskChanged):
         return _task_line(event)
     if isinstance(event, StepApplied):
-        loras = ", ".join(f"{name} {weight:g}" for name, weight in event.loras.items()) or "no LoRA"
-        what = f"step {event.step}: timestep {event.timestep:.1f}, {event.expert}, guidance {event.guidance:g}, {loras}"
+        loras = ", ".join(f"{name} {weight!r}" for name, weight in event.loras.items()) or "no LoRA"
+        what = f"step {event.step}: timestep {event.timestep!r}, {event.expert}, guidance {event.guidance!r}, {loras}"
         return "DEBUG", "ENGINE", event.task, f"segment {event.segment}, {what}"
     if isinstance(event, SegmentReused):
         return "INFO", "STORE", event.task, f"segment {event.segment} was rendered before: {event.key}"
