@@ -29,10 +29,13 @@ bench: $(VENV)/.test
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 # Pins for the tests, from the declared ranges; run it after a change of dependencies and commit the result.
-constraints: $(VENV)/.test
-	$(PIP) pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links --output-file constraints.txt pyproject.toml
+# torch stays at TORCH: a newer one is another build of several gigabytes.
+TORCH := 2.13.0
+constraints:
+	$(PYTHON) -m venv build/pins
+	build/pins/bin/python -m pip install --quiet --disable-pip-version-check "torch==$(TORCH)" --editable ".[wan,test,check]"
+	build/pins/bin/python -m pip freeze --exclude-editable | tr 'A-Z_' 'a-z-' | sed 's/+cpu//' | sort > constraints.txt
+	rm -rf build/pins
 
 docs: $(VENV)/.test
 	$(BIN)/python -m wayframe.cli.docs cli > docs/cli.md
@@ -45,7 +48,7 @@ $(VENV)/.base: pyproject.toml
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --constraint constraints.txt --editable ".[test,check]"
+	$(PIP) --constraint constraints.txt --editable ".[wan,test,check]"
 	@touch $@ $(VENV)/.base
 
 clean:

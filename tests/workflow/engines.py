@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from wayframe.engines import registry
-from wayframe.engines.base import AppliedStep, Engine, EngineEvent, FrameDone, SegmentDone, SegmentJob, StepDone
+from wayframe.engines.base import (
+    AppliedStep,
+    Engine,
+    EngineEvent,
+    EngineReport,
+    EngineSetup,
+    FrameDone,
+    SegmentDone,
+    SegmentJob,
+    StepDone,
+)
 from wayframe.errors import EngineError
 from wayframe.workflow import run, trip
 
@@ -19,8 +29,8 @@ _load = registry.load_engine
 def install(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     """Have `engine` found under its name by everything that a run does."""
 
-    def load(name: str) -> Engine:
-        return engine if name == engine.name else _load(name)
+    def load(name: str, setup: EngineSetup | None = None) -> Engine:
+        return engine if name == engine.name else _load(name, setup)
 
     monkeypatch.setattr(run, "load_engine", load)
     monkeypatch.setattr(trip, "load_engine", load)
@@ -54,6 +64,9 @@ class Scripted:
         for number in range(len(jobs)):
             self.jobs.append(jobs[number])
             yield from self._events(jobs[number])
+
+    def report(self) -> EngineReport:
+        return EngineReport()
 
     def close(self) -> None:
         self.closed += 1

@@ -41,7 +41,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentPlan:
-    """One segment. `start` and `end` (exclusive) are output frames, so neighbours share `overlap` of them."""
+    """One segment. `start` and `end` (exclusive) are output frames, so neighbours share `overlap` of them.
+
+    `cfg_star` scales the unguided velocity before it is subtracted; at the first `cfg_zero` steps that are guided the
+    velocity is zero, and no forward is made (CFG-Zero*, arXiv 2503.18886).
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
 
@@ -61,6 +65,8 @@ class SegmentPlan:
     thresholds: tuple[float, ...]
     timesteps: tuple[float, ...]
     steps: tuple[Step, ...]
+    cfg_star: bool = False
+    cfg_zero: int = 0
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -90,11 +96,15 @@ class PlannedLora:
     digest: str
     target: Annotated[str, Field(alias="for")]
     distilled: bool
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that a run will do; a pure function of spec, catalogue and keyframe facts."""
+    """Everything that a run will do; a pure function of spec, catalogue and keyframe facts.
+
+    `weights` is the identity of the model's weights where it is known (`store.weights`); it enters the content keys.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
 
@@ -116,6 +126,7 @@ class Plan:
     keyframes: tuple[PlannedKeyframe, ...]
     loras: Mapping[str, PlannedLora]
     segments: tuple[SegmentPlan, ...]
+    weights: str | None = None
     findings: tuple[Finding, ...] = field(default=())
 
     @property

@@ -3,17 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wayframe.core.catalogue import Model
 from wayframe.core.plan import SegmentPlan
-from wayframe.errors import CancelledError
+from wayframe.errors import CancelledError, SpecError
 
 Frame: TypeAlias = NDArray[np.uint8]
 """One picture: (height, width, 3), RGB, 8 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraFile:
+    """A LoRA of the plan on this disk; `partial`: the user agrees that not every module of it fits the model."""
+
+    path: Path
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSetup:
+    """What an engine is made with.
+
+    `options` are the user's words for this engine (`--option dtype=float32`): an engine refuses those that it does not
+    know, and `identity` must name those that decide pixels. `model` is the entry of the catalogue and `weights` the
+    folder that holds it (None: nothing is to be rendered yet, only planned); `loras` maps the plan's ids to files.
+    `scratch` is a folder for what may be used again after a crash; None keeps nothing.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    model: Model | None = None
+    weights: Path | None = None
+    loras: Mapping[str, LoraFile] = field(default_factory=dict)
+    scratch: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """What an engine says of itself after work: the device, versions of what it is built on, and what it counted.
+
+    Counts are numbers by name (`expert_loads`, `text_encodes`, `vae_encodes`, `forwards`, `bytes_moved`,
+    `peak_memory_bytes`); an engine leaves out what it does not count.
+    """
+
+    device: str = "cpu"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +74,11 @@ class SegmentJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedStep:
-    """What the engine did at one step, read back from the model itself. Units as in `core.plan.Step`."""
+    """What the engine did at one step, read back from the model itself. Units as in `core.plan.Step`.
+
+    `timestep` is what the transformer was given, `sigma` and `sigma_next` are what the solver stepped between.
+    `modules` gives for each LoRA how many modules held its weight, and how many it is attached to.
+    """
 
     index: int
     timestep: float
@@ -42,6 +86,9 @@ class AppliedStep:
     guidance: float
     loras: Mapping[str, float]
     forwards: int
+    sigma: float | None = None
+    sigma_next: float | None = None
+    modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +141,19 @@ class Engine(Protocol):
         """
         ...
 
+    def report(self) -> EngineReport:
+        """What is known of the device and what was counted so far."""
+        ...
+
     def close(self) -> None:
         """Free what the engine holds; calling it again does nothing."""
         ...
+
+
+def no_options(setup: EngineSetup, *, engine: str) -> None:
+    """Raise `SpecError` when an engine that has no options was given one."""
+    for name, value in setup.options.items():
+        raise SpecError(f"option {name}", f"engine {engine} has no options", value, fix="leave it out")
 
 
 def until_cancelled(events: Iterator[EngineEvent], *, cancelled: Callable[[], bool]) -> Iterator[EngineEvent]:

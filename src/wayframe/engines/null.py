@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from wayframe.engines.base import EngineEvent, Frame, SegmentJob, painted
+from wayframe.engines.base import EngineEvent, EngineReport, EngineSetup, Frame, SegmentJob, no_options, painted
 
 _FONT, _THINNEST = cv2.FONT_HERSHEY_SIMPLEX, 1
 _DARKEST, _SHADES = 48, 160  # colours are neither so dark nor so light that the number gets lost
@@ -27,11 +27,18 @@ class NullEngine:
     shows_keyframes = False
     identity = "null/1"
 
+    def __init__(self, setup: EngineSetup | None = None) -> None:
+        no_options(setup or EngineSetup(), engine=self.name)
+
     def render(
         self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
         """Yield all frames of one segment after the other; one job is held at a time."""
         return painted(jobs, frames=_frames, cancelled=cancelled)
+
+    def report(self) -> EngineReport:
+        """The processor is all that is used."""
+        return EngineReport()
 
     def close(self) -> None:
         """Nothing is held."""

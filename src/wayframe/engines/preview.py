@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wayframe.camera import View, look
-from wayframe.engines.base import EngineEvent, Frame, SegmentJob, painted
+from wayframe.engines.base import EngineEvent, EngineReport, EngineSetup, Frame, SegmentJob, no_options, painted
 from wayframe.flow import FlowPair, smooth
 
 Vector: TypeAlias = tuple[float, float]
@@ -36,11 +36,18 @@ class PreviewEngine:
     shows_keyframes = True
     identity = "preview/1"
 
+    def __init__(self, setup: EngineSetup | None = None) -> None:
+        no_options(setup or EngineSetup(), engine=self.name)
+
     def render(
         self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
         """Yield all frames of one segment after the other; one job is held at a time."""
         return painted(jobs, frames=_frames, cancelled=cancelled)
+
+    def report(self) -> EngineReport:
+        """The processor is all that is used."""
+        return EngineReport()
 
     def close(self) -> None:
         """Nothing is held."""

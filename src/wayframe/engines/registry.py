@@ -1,14 +1,14 @@
 """Which engines there are, and one of them by its name; an engine's module is imported when it is chosen.
 
 A package adds an engine by an entry point in the group `wayframe.engines`: its name, and a class or function that
-makes the engine when called without arguments.
+makes the engine when called with an `EngineSetup`.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from wayframe.engines.base import Engine
+from wayframe.engines.base import Engine, EngineSetup
 from wayframe.errors import EngineError
 
 GROUP = "wayframe.engines"
@@ -23,8 +23,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_available()))
 
 
-def load_engine(name: str) -> Engine:
-    """Make the engine `name`; EngineError when there is none of that name, or when it cannot be imported."""
+def load_engine(name: str, setup: EngineSetup | None = None) -> Engine:
+    """Make the engine `name`; EngineError when there is none of that name, or when it cannot be imported.
+
+    Raises `SpecError` for an option that the engine does not know. Making it is cheap: models are loaded when the first
+    job is rendered.
+    """
     entry = _available().get(name)
     if entry is None:
         raise EngineError(f"there is no engine {name!r}; here are {', '.join(names())}; choose one: --engine preview")
@@ -32,7 +36,7 @@ def load_engine(name: str) -> Engine:
         make = entry.load()
     except (ImportError, AttributeError) as exc:
         raise EngineError(f"engine {name!r} cannot be loaded ({exc}); repair it or choose --engine preview") from exc
-    engine: Engine = make()
+    engine: Engine = make(setup or EngineSetup())
     return engine
 
 
