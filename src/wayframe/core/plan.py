@@ -20,6 +20,8 @@ from wayframe.core.spec import Fit
 PLAN_SCHEMA = "wayframe.plan/1"
 TRAIN_TIMESTEPS = 1000
 NO_OTHER_KEYS = ConfigDict(extra="forbid", allow_inf_nan=False)
+UNSAID = Field(exclude_if=lambda value: not value)
+"""For fields that a plan's JSON leaves out at their default, so that plans from before they existed stay equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,8 @@ class SegmentPlan:
     thresholds: tuple[float, ...]
     timesteps: tuple[float, ...]
     steps: tuple[Step, ...]
-    cfg_star: bool = False
-    cfg_zero: int = 0
+    cfg_star: Annotated[bool, UNSAID] = False
+    cfg_zero: Annotated[int, UNSAID] = 0
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -96,7 +98,7 @@ class PlannedLora:
     digest: str
     target: Annotated[str, Field(alias="for")]
     distilled: bool
-    partial: bool = False
+    partial: Annotated[bool, UNSAID] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ class Plan:
     keyframes: tuple[PlannedKeyframe, ...]
     loras: Mapping[str, PlannedLora]
     segments: tuple[SegmentPlan, ...]
-    weights: str | None = None
+    weights: Annotated[str | None, UNSAID] = None
     findings: tuple[Finding, ...] = field(default=())
 
     @property
