@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from engines.wan.tiny import TinyModels
 
 settings.register_profile("house", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
+    """Tiny Wan models of every kind, shared by all workers of the session; skips where the extra `wan` is not here."""
+    pytest.importorskip("diffusers")
+    made_with = import_module("engines.wan.tiny")  # takes seconds: only where a test asks for it
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    models: TinyModels = made_with.TinyModels(root=shared / "tiny-models")
+    return models
