@@ -10,6 +10,9 @@
     ├── MediaError          a video that cannot be read, written or joined
     ├── EngineError         an engine that failed or is not there
     ├── StoreError          the home folder, an artifact or a record
+    │   ├── StoreMissingError      an object that the store does not have
+    │   ├── StoreDamagedError      an object whose bytes are not those that were put there
+    │   └── StoreUnavailableError  a store that does not answer, or not in time
     └── CancelledError        the user stopped the work
 
 `retryable` says whether the same call may succeed later without a change by the user.
@@ -68,6 +71,20 @@ class EngineError(WayframeError):
 
 class StoreError(WayframeError):
     """The home folder, an artifact or a record is not usable."""
+
+
+class StoreMissingError(StoreError):
+    """An object that the store does not have."""
+
+
+class StoreDamagedError(StoreError):
+    """An object whose bytes are not those that were put there."""
+
+
+class StoreUnavailableError(StoreError):
+    """A store that does not answer, or not in time; the same call may succeed later."""
+
+    retryable = True
 
 
 class CancelledError(WayframeError):

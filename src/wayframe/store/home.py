@@ -30,6 +30,11 @@ class Home:
         return self.root / "artifacts"
 
     @property
+    def blobs(self) -> Path:
+        """Input files of runs that came from a store, named by their sha256."""
+        return self.root / "blobs"
+
+    @property
     def models(self) -> Path:
         """The user's own model files (TOML)."""
         return self.root / "models"
