@@ -35,7 +35,7 @@ def test_the_shipped_models_are_those_of_wan():
     assert two == {"wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-vace-a14b"}
     assert set(CATALOGUE.models) - two == {
         *("wan2.1-t2v-14b", "wan2.1-i2v-14b", "wan2.1-flf2v-14b", "wan2.1-vace-14b"),
-        *("wan2.2-ti2v-5b", "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"),
+        *("wan2.2-ti2v-5b", "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b", "wan2.1-i2v-14b-480p"),
     }
     assert set(CATALOGUE.presets) == {"lightning_baseline_2_2_2", "lightning_3_3", "plain"}
 

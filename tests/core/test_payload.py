@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.payloads import GONE, THREE, Data, details, planned, segment, task
 from wayframe.core.payload import Shape, is_payload, read_payload
-from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, UNSUPPORTED
+from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, SWITCHED, UNSUPPORTED
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_wire import Wire
 from wayframe.errors import InputError, PayloadError
@@ -242,6 +242,7 @@ def test_every_key_has_one_role():
     roles = [
         frozenset(OPTIONAL),
         frozenset(CONSULTED),
+        frozenset(SWITCHED),
         frozenset(REQUIRED),
         frozenset(SEGMENT),
         CARRIED,
@@ -249,4 +250,4 @@ def test_every_key_has_one_role():
     ]
     names = [name for role in roles for name in role]
     assert sorted(names) == sorted(set(names))
-    assert set(Wire.model_fields) == {*REQUIRED, *OPTIONAL, *CONSULTED}
+    assert set(Wire.model_fields) == {*REQUIRED, *OPTIONAL, *CONSULTED, *SWITCHED}

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, UNSUPPORTED
+from wayframe.core.payload_keys import CARRIED, CONSULTED, OPTIONAL, REQUIRED, SEGMENT, SWITCHED, UNSUPPORTED
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_models import MODELS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from-upstream.md").read_text()
 PARTS = {
     "### Required": REQUIRED,
-    "### Read": (*OPTIONAL, *CONSULTED, *SEGMENT),
+    "### Read": (*OPTIONAL, *CONSULTED, *SWITCHED, *SEGMENT),
     "### Not supported": UNSUPPORTED,
     "### Carried along": CARRIED,
 }

@@ -155,10 +155,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "payload-secret-removed": [case(details(openai_api_key=""))],
     "payload-key-unsupported": [
-        case(details(use_causvid_lora=True), details(use_causvid_lora=False)),
         case(details(after_first_post_generation_saturation=0.8), details(after_first_post_generation_saturation=1.0)),
         case(details(structure_guidance={"videos": [{"path": "v.mp4"}]}), details(structure_guidance=None)),
-        case(details(cfg_zero_step=2), details(cfg_zero_step=-1)),
         case(details(use_svi=True), details(use_svi=False)),
         case(details(audio_url="a.mp3"), details(audio_url="")),
         case(details(upscale_factor=2), details(upscale_factor=1)),

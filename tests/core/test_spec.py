@@ -140,7 +140,7 @@ def test_an_unknown_key_names_the_nearest_known_one_wherever_it_stands(data: Dat
 
 def test_an_unknown_key_near_to_none_is_answered_with_the_known_ones():
     error = refused(changed("loras.0.zzzzz", 1))
-    assert error.problem == "unknown key; known are distilled, file, for, multiplier"
+    assert error.problem == "unknown key; known are distilled, file, for, multiplier, partial"
     assert refused({**EXAMPLE, 7: 1}).field == "7"
 
 
@@ -149,7 +149,7 @@ def test_the_python_name_of_an_aliased_key_is_not_a_key():
 
 
 def test_known_keys_are_told_by_place():
-    assert known_keys(("loras", 0)) == ["file", "multiplier", "for", "distilled"]
+    assert known_keys(("loras", 0)) == ["file", "multiplier", "for", "distilled", "partial"]
     assert known_keys(("keyframes", 1, "phase_config", "phases", 0, "loras", 2)) == ["url", "multiplier"]
     assert {"image", "at", "prompt", "seed"} <= set(known_keys(("keyframes", 0)))
 

@@ -112,6 +112,14 @@ def test_every_model_and_preset_is_on_the_page():
         assert told[name][2] == str(model.experts)
 
 
+def test_every_bundle_is_on_the_page_with_its_switches():
+    told = {row[0].strip("`"): row for row in rows(section("Bundles")) if row[0] != "bundle"}
+    assert set(told) == set(CATALOGUE.bundles)
+    for name, bundle in CATALOGUE.bundles.items():
+        assert told[name][3] == (", ".join(f"`{switch}`" for switch in bundle.switches) or "none")
+        assert f"{bundle.steps} steps" in told[name][2] if bundle.steps else told[name][2] == "none"
+
+
 def test_every_flag_for_a_word_of_the_spec_is_on_the_page():
     assert {flag.word for flag in FLAGS.values()} <= set(TravelSpec.model_fields)
     assert [name for name in FLAGS if f"`--{name}`" not in section("The shortest ones")] == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wayframe.core.catalogue import Catalogue, parse_model, parse_preset
+from wayframe.core.catalogue import Catalogue, parse_bundle, parse_model, parse_preset
 from wayframe.core.findings import Finding
 from wayframe.core.lint import Lint, lint, with_findings
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
@@ -34,6 +34,11 @@ CATALOGUE = Catalogue(
         preset.name: preset
         for path in sorted((STORE / "presets").glob("*.toml"))
         for preset in [parse_preset(tomllib.loads(path.read_text()), source=path.name)]
+    },
+    bundles={
+        bundle.name: bundle
+        for path in sorted((STORE / "bundles").glob("*.toml"))
+        for bundle in [parse_bundle(tomllib.loads(path.read_text()), source=path.name)]
     },
 )
 

@@ -1,4 +1,4 @@
-"""Models and presets as data. The TOML files that describe them are read by `store.catalogue`."""
+"""Models, presets and bundles as data. The TOML files that describe them are read by `store.catalogue`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wayframe.core.loras import parse_multiplier
+from wayframe.core.payload_keys import Switch
 from wayframe.core.schedule import Solver
-from wayframe.core.spec import Expert, LoraTarget, Multiplier, field_path
+from wayframe.core.spec import Expert, LoraTarget, Multiplier, PhaseMultiplier, field_path
 from wayframe.errors import CatalogueError, SpecError
 
 TWO_EXPERTS = 2
@@ -24,7 +25,10 @@ class _Entry(BaseModel):
 class Model(_Entry):
     """Weights and what they can do. Lengths must be a multiple of `frame_step` plus one, sides of `size_step`.
 
-    `guidance_low` is the guidance of the low expert where it is not that of the high one.
+    `guidance_low` is the guidance of the low expert where it is not that of the high one. `max_frames` and `max_area`
+    (pixels) are what it was trained for. `takes_end`: a segment's last frame can be given, too. `source` is a
+    repository in diffusers format (a folder or a Hub id), `revision` its commit or branch, `size_gb` what it holds in
+    units of 10**9 bytes.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Model(_Entry):
     boundary: float | None = Field(None, gt=0, lt=1)
     frame_step: int = Field(4, ge=1)
     max_frames: int = Field(81, ge=1)
+    max_area: int = Field(1280 * 720, ge=1)
+    takes_end: bool = True
     size_step: int = Field(16, ge=2)
     fps: int = Field(16, ge=1)
     steps: int = Field(ge=1)
@@ -44,6 +50,9 @@ class Model(_Entry):
     negative_prompt: str = ""
     engine: str = "wan"
     source: str = ""
+    revision: str = ""
+    license: str = ""
+    size_gb: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _boundary_parts_two_experts(self) -> Self:
@@ -83,7 +92,44 @@ class Preset(_Entry):
     loras: tuple[PresetLora, ...] = ()
 
 
-_Named = TypeVar("_Named", Model, Preset)
+class BundleLora(_Entry):
+    """A LoRA of a bundle: one weight for all phases of its expert, or one in the first phase that follows from motion.
+
+    `motion` holds the weights at amount_of_motion 0 and 1; what lies between is in proportion.
+    """
+
+    file: str
+    multiplier: PhaseMultiplier | None = None
+    motion: tuple[float, float] | None = None
+    target: LoraTarget = Field(alias="for")
+    distilled: bool
+    partial: bool = False
+
+    @model_validator(mode="after")
+    def _one_strength(self) -> Self:
+        if (self.multiplier is None) == (self.motion is None):
+            raise ValueError("multiplier: give it, or motion, and not both")
+        return self
+
+
+class Bundle(_Entry):
+    """LoRAs, and settings in the place of the model's, that one name asks for; no `models`: it is for every model.
+
+    `switches` are the keys of upstream's payloads that ask for it.
+    """
+
+    name: str
+    title: str
+    switches: tuple[Switch, ...] = ()
+    models: tuple[str, ...] = ()
+    steps: int | None = Field(None, ge=1)
+    guidance: float | None = Field(None, ge=0)
+    flow_shift: float | None = Field(None, gt=0)
+    sample_solver: Solver | None = None
+    loras: tuple[BundleLora, ...] = ()
+
+
+_Named = TypeVar("_Named", Model, Preset, Bundle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +140,7 @@ class Fault:
     (``models/mine.toml``), `path` is full, as in `error`.
     """
 
-    kind: Literal["model", "preset"]
+    kind: Literal["model", "preset", "bundle"]
     name: str | None
     file: str
     path: str
@@ -103,10 +149,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All models and presets that are known, by name, and the files that are left out."""
+    """All models, presets and bundles that are known, by name, and the files that are left out."""
 
     models: Mapping[str, Model] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
     def model(self, name: str) -> Model:
@@ -118,6 +165,11 @@ class Catalogue:
         """The preset of that name; `CatalogueError` names the nearest one, or a wrong file that may be about it."""
         self._blame("preset", name, known=name in self.presets)
         return _known(self.presets, name, field="preset")
+
+    def bundle(self, name: str) -> Bundle:
+        """The bundle of that name; `CatalogueError` names the nearest one, or a wrong file that may be about it."""
+        self._blame("bundle", name, known=name in self.bundles)
+        return _known(self.bundles, name, field="bundles")
 
     def _blame(self, kind: str, name: str, *, known: bool) -> None:
         for fault in self.faults:
@@ -135,6 +187,18 @@ def parse_model(data: Mapping[str, object], *, source: str) -> Model:
 def parse_preset(data: Mapping[str, object], *, source: str) -> Preset:
     """A preset from the data of its file; `source` is the file's name for errors."""
     return _parsed(Preset, data, source=source)
+
+
+def parse_bundle(data: Mapping[str, object], *, source: str) -> Bundle:
+    """A bundle from the data of its file; `source` is the file's name for errors."""
+    return _parsed(Bundle, data, source=source)
+
+
+def check_bundle(bundle: Bundle, *, models: Mapping[str, Model], source: str) -> None:
+    """Raise `CatalogueError` unless the bundle's models are in the catalogue."""
+    for name in bundle.models:
+        if name not in models:
+            raise CatalogueError(f"{source}: models", "is not in the catalogue", name)
 
 
 def check_preset(preset: Preset, *, models: Mapping[str, Model], source: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from wayframe.core.frames import Layout, check_overlaps
-from wayframe.core.plan import Plan, SegmentPlan
+from wayframe.core.plan import Plan, SegmentPlan, forwards_of
 from wayframe.core.spec import parse_spec
 from wayframe.errors import SpecError
 
@@ -56,8 +56,10 @@ def _segment_facts(plan: Plan, segment: SegmentPlan, *, index: int) -> _Facts:
     yield f"{where}.end", segment.end, segment.start + segment.frames
     yield f"{where}.forwards", segment.forwards, sum(step.forwards for step in segment.steps)
     yield f"{where}.timesteps", segment.timesteps, tuple(step.timestep for step in segment.steps)
+    yield f"{where}.cfg_zero", segment.cfg_zero, max(segment.cfg_zero, 0)
+    forwards = forwards_of([step.guidance for step in segment.steps], cfg_zero=segment.cfg_zero)
     for number, step in enumerate(segment.steps):
         yield f"{where}.steps[{number}].index", step.index, number
-        yield f"{where}.steps[{number}].forwards", step.forwards, 1 if step.guidance == 1 else 2
+        yield f"{where}.steps[{number}].forwards", step.forwards, forwards[number]
         unknown = sorted(set(step.loras) - set(plan.loras))
         yield f"{where}.steps[{number}].loras", unknown, []

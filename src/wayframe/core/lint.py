@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from wayframe.core.catalogue import TWO_EXPERTS
 from wayframe.core.findings import RANK, Finding, Severity, finding, rule
+from wayframe.core.model_rules import model_limits, recipe_limits
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
 from wayframe.core.spec import PHASE_MARK, Fit
@@ -335,9 +336,15 @@ def _lengths(look: Lint) -> Iterator[Finding]:
             yield finding(SEGMENT_LONG, message, where=f"segments[{segment.index}]")
 
 
+def _limits(look: Lint) -> Iterator[Finding]:
+    yield from model_limits(look.plan, model=look.resolved.model, denoises=look.engine.denoises)
+    for _, numbers in _alike(look):
+        yield from recipe_limits(look.resolved.segments[numbers[0]].recipe, place=_place(numbers))
+
+
 def _pins(look: Lint) -> Iterator[Finding]:
     for name, lora in look.plan.loras.items():
-        if "/resolve/main/" in lora.file or "/blob/main/" in lora.file:
+        if lora.digest.startswith("url:") and ("/resolve/main/" in lora.file or "/blob/main/" in lora.file):
             yield finding(
                 LORA_UNPINNED, f"{name} is taken from branch main", where=f"loras[{name}]", evidence={"file": lora.file}
             )
@@ -355,5 +362,6 @@ CHECKS: tuple[Callable[[Lint], Iterator[Finding]], ...] = (
     _engine,
     _overlaps,
     _lengths,
+    _limits,
     _pins,
 )

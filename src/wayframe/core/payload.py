@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from wayframe.core.digest import canonical_json
-from wayframe.core.payload_keys import CONSULTED, READ, REQUIRED, SEGMENT
+from wayframe.core.payload_keys import CONSULTED, READ, REQUIRED, SEGMENT, SWITCHED
 from wayframe.core.payload_wire import PAIR, Data, Wire, read_wire, said
 from wayframe.errors import PayloadError
 
@@ -257,5 +257,6 @@ def _rest(part: Data, *, shape: Shape, name: str) -> Data:
         return dict(part)
     read = READ | {*SEGMENT} if shape is Shape.SEGMENT else READ
     own = SEGMENT_GONE if shape is Shape.SEGMENT else frozenset[str]()
-    kept = {key: value for key, value in part.items() if key not in read or (key in CONSULTED and key not in own)}
+    also = {*CONSULTED, *SWITCHED} - own
+    kept = {key: value for key, value in part.items() if key not in read or key in also}
     return {key: value for key, value in kept.items() if not (name == "params" and key == INDIVIDUAL)}

@@ -43,6 +43,8 @@ def conflicts(payload: Payload, *, model: Model) -> Iterator[Finding]:
     yield from _model(wire, model=model)
     yield from _advanced(payload)
     yield from _surplus(wire)
+    if wire.cfg_zero_step >= 0 and not wire.cfg_star_switch:
+        yield _loser("cfg_zero_step", wire.cfg_zero_step, winner="cfg_star_switch", value="off")
     if any(wire.enhanced_prompts_expanded) and not wire.enhance_prompt:
         message = "enhanced_prompts_expanded is given and enhance_prompt is off: base_prompts_expanded wins"
         evidence = {"winner": "base_prompts_expanded"}

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wayframe.core.loras import ABSENT, multiplier_text, parse_multiplier
+from wayframe.core.payload_keys import SWITCHES
 from wayframe.core.payload_models import MODELS, UPSTREAM_NAMES
 from wayframe.core.recipe import BY_BOUNDARY
 from wayframe.core.schedule import Solver, thresholds, timesteps
@@ -38,10 +39,11 @@ class ResolvedPhase(_Level):
 
 
 class ResolvedLora(_Level):
-    """A LoRA of the resolved level."""
+    """A LoRA of the resolved level; `bundle` is the name of the bundle that brings it, or empty."""
 
     file: str
     multiplier: str
+    bundle: str = ""
 
 
 class ResolvedSegment(_Level):
@@ -55,6 +57,14 @@ class ResolvedSegment(_Level):
     flow_shift: float
     phases: tuple[ResolvedPhase, ...]
     loras: tuple[ResolvedLora, ...]
+    cfg_star: bool = False
+    cfg_zero: int = 0
+    bundles: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def named(self) -> tuple[ResolvedLora, ...]:
+        """The LoRAs without those that a switch of the payload brings."""
+        return tuple(lora for lora in self.loras if not self.bundles.get(lora.bundle))
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -112,6 +122,7 @@ def export_payload(source: Exportable) -> Said:
     if shape == "segment":
         return _segment_payload(source, parts)
     details = {**_advanced(parts["details"], _travel(source)), **parts["details"]}
+    details |= _switched(source.values, carried=details)
     if details.get("enhance_prompt"):
         details["enhanced_prompts_expanded"] = details["base_prompts_expanded"]
     if shape == "details":
@@ -171,12 +182,40 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
         **parts["params"],
         "input_image_paths_resolved": list(source.images),
     }
-    params = _advanced(parts["details"] | parts["params"] | parts["individual"], params)
+    carried = parts["details"] | parts["params"] | parts["individual"]
+    switched = _switched(values, carried=carried)
+    params = _advanced(carried, params | switched)
     params.setdefault("segment_index", 0)
     if parts["individual"]:
-        params["individual_segment_params"] = parts["individual"]
+        own = {key: value for key, value in parts["individual"].items() if key not in switched}
+        params["individual_segment_params"] = own
     params["orchestrator_details"] = parts["details"]
     return {**parts["task"], "params": params} if parts["task"] else params
+
+
+def _switched(values: ResolvedValues, *, carried: Mapping[str, Any]) -> Said:
+    """The switches of bundles and of CFG-Zero*: those that are on, and those carried along, as they are now."""
+    first = values.segments[0]
+    if any((one.bundles, one.cfg_star, one.cfg_zero) != (first.bundles, *_cfg(first)) for one in values.segments):
+        raise PayloadError("bundles", "upstream has one set for all segments", fix="say bundles and cfg_* for all")
+    if first.cfg_zero and not first.cfg_star:
+        fix = "say cfg_star: true, or leave cfg_zero out"
+        raise PayloadError("cfg_zero", "upstream has it together with cfg_star only", first.cfg_zero, fix=fix)
+    on: Said = {switch: True for switch in first.bundles.values() if switch}
+    on |= {"cfg_star_switch": 1} if first.cfg_star else {}
+    on |= {"cfg_zero_step": first.cfg_zero - 1} if first.cfg_zero else {}
+    off: Said = {**{key: False for key in SWITCHES}, "cfg_star_switch": 0, "cfg_zero_step": -1}
+    turned = {key: off[key] for key in off if key not in on and _is_on(carried.get(key), off=off[key])}
+    return {**turned, **on}
+
+
+def _cfg(segment: ResolvedSegment) -> tuple[bool, int]:
+    return segment.cfg_star, segment.cfg_zero
+
+
+def _is_on(value: object, *, off: object) -> bool:
+    """Whether a carried switch says that it is on."""
+    return value not in (None, "", off)
 
 
 def _recipe(segment: ResolvedSegment) -> tuple[object, ...]:
@@ -221,8 +260,8 @@ def _denoising(segment: ResolvedSegment) -> Said:
     }
     _known_solver(segment)
     if len(segment.phases) == 1 and segment.phases[0].expert in (BY_BOUNDARY, "only"):
-        names = [lora.file for lora in segment.loras]
-        texts = [lora.multiplier for lora in segment.loras]
+        names = [lora.file for lora in segment.named]
+        texts = [lora.multiplier for lora in segment.named]
         return {**shared, **({"lora_names": names, "lora_multipliers": texts} if names else {})}
     config = _phase_config(segment)
     levels = thresholds(timesteps(segment.sample_solver, steps=total, shift=segment.flow_shift), segment.steps)
@@ -232,8 +271,8 @@ def _denoising(segment: ResolvedSegment) -> Said:
         "model_switch_phase": config["model_switch_phase"],
         **dict(zip(("switch_threshold", "switch_threshold2"), levels, strict=False)),
         "phase_config": config,
-        "lora_names": [lora.file for lora in segment.loras],
-        "lora_multipliers": [";".join(_parts(lora, segment.steps)) for lora in segment.loras],
+        "lora_names": [lora.file for lora in segment.named],
+        "lora_multipliers": [";".join(_parts(lora, segment.steps)) for lora in segment.named],
     }
 
 
@@ -251,7 +290,7 @@ def _phase_config(segment: ResolvedSegment) -> Said:
     experts = [phase.expert for phase in segment.phases]
     if experts[0] == "low":
         raise PayloadError("phases[0].expert", "upstream begins with the high expert", "low")
-    parts = {lora.file: _parts(lora, segment.steps) for lora in segment.loras}
+    parts = {lora.file: _parts(lora, segment.steps) for lora in segment.named}
     return {
         "phases": [
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 REQUIRED = (
     "model_name",
@@ -28,12 +29,18 @@ CONSULTED = (
     *("base_prompt", "negative_prompt"),
 )
 """Read where other keys leave something open or contradict each other, and carried along as they are."""
+Switch = Literal["use_causvid_lora", "apply_causvid", "use_lighti2x_lora", "apply_reward_lora", "use_styleboost_loras"]
+"""Keys that turn a bundle on."""
+SWITCHES: tuple[Switch, ...] = get_args(Switch)
+CFG = ("cfg_star_switch", "cfg_zero_step")
+SWITCHED = (*SWITCHES, *CFG)
+"""Read when they are on; carried along as they are, and set anew by an export."""
 SEGMENT = (
     *("num_frames", "segment_frames_target", "enhanced_prompt", "seed_to_use", "start_image_url", "end_image_url"),
     *("segment_loras", "segment_index"),
 )
 """Read in a segment's payload only."""
-READ = frozenset((*REQUIRED, *OPTIONAL, *CONSULTED))
+READ = frozenset((*REQUIRED, *OPTIONAL, *CONSULTED, *SWITCHED))
 
 CARRIED = frozenset(
     (
@@ -79,7 +86,6 @@ class Unsupported:
 
 
 _GUIDE = Unsupported(effect="lets a guide video steer the motion", neutral=(False, "", {}, {"kind": "none"}))
-_BUILT_IN = Unsupported(effect="adds a LoRA of upstream's own")
 _NO_FADE = '{"low_point":0.0,"high_point":1.0,"curve_type":"ease_in_out","duration_factor":0.0}'
 _FADE = Unsupported(effect="fades the keyframes of the guide video in and out", neutral=("", "{}", _NO_FADE))
 _STARTING = Unsupported(effect="changes the first frames of later segments", neutral=(0,))
@@ -90,10 +96,6 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
             *("structure_guidance_video_url", "structure_motion_video_url", "use_uni3c", "uni3c_guide_video"),
         ),
         _GUIDE,
-    ),
-    **dict.fromkeys(
-        ("use_causvid_lora", "apply_causvid", "use_lighti2x_lora", "apply_reward_lora", "use_styleboost_loras"),
-        _BUILT_IN,
     ),
     **dict.fromkeys(
         (
@@ -118,8 +120,6 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
     "audio_url": Unsupported(effect="adds sound"),
     "upscale_factor": Unsupported(effect="enlarges the video", neutral=(0, 1, "")),
-    "cfg_star_switch": Unsupported(effect="corrects the guidance (CFG star)", neutral=(0, False)),
-    "cfg_zero_step": Unsupported(effect="leaves out guidance in the first steps", neutral=(-1,)),
     "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
     "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model"),
     "vace_image_refs_to_prepare_by_headless": Unsupported(effect="shows reference pictures to the model"),

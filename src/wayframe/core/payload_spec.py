@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from wayframe.core.catalogue import Catalogue, Model
+from wayframe.core.bundles import under
+from wayframe.core.catalogue import Bundle, Catalogue, Model
 from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
 from wayframe.core.payload_frames import Frames, each, read_frames
-from wayframe.core.payload_keys import CARRIED, READ, SEGMENT, UNSUPPORTED, is_neutral
+from wayframe.core.payload_keys import CARRIED, READ, SEGMENT, SWITCHED, UNSUPPORTED, is_neutral
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_models import upstream_model
 from wayframe.core.payload_phases import Denoising, configured, loose, of_segment
@@ -71,7 +72,8 @@ def import_payload(
     wire = payload.wire
     model = catalogue.model(upstream_model(wire.model_name).model)
     frames = read_frames(wire, model=model, like=like)
-    shared, own = _denoising(wire, model=model, like=like)
+    bundles = _bundles(wire, catalogue=catalogue)
+    shared, own = _denoising(wire, model=under(bundles, model=model), like=like)
     texts = _Texts.of(wire)
     keys = tuple(_key_findings(payload))
     if strict:
@@ -79,6 +81,8 @@ def import_payload(
     spec: Said = {
         **_travel(wire, frames=frames, model=model),
         **shared.words,
+        **wire.cfg,
+        **({"bundles": [bundle.name for bundle in bundles]} if bundles else {}),
         "keyframes": _keyframes(frames, texts=texts, own=own),
         "carried": _carried(payload),
     }
@@ -108,6 +112,8 @@ _ORIGINS: Mapping[str, str] = {
     "fps": "payload:fps_helpers",
     "amount_of_motion": "payload:amount_of_motion",
     "seed": "payload:seed_base",
+    "cfg_star": "payload:cfg_star_switch",
+    "cfg_zero": "payload:cfg_zero_step",
 }
 
 
@@ -117,7 +123,15 @@ def _other_origins(wire: Wire) -> Said:
     for word, key in (("chaining", "chain_segments"), ("mode", "generation_mode"), ("fps", "fps_helpers")):
         if getattr(wire, key) is None and word not in said:
             said[word] = "default"
+    if wire.switches:
+        said["bundles"] = f"payload:{wire.switches[0]}"
     return {**said, "negative_prompt": "payload:negative_prompts_expanded"}
+
+
+def _bundles(wire: Wire, *, catalogue: Catalogue) -> tuple[Bundle, ...]:
+    """The bundles that the payload's switches turn on, in the order of the switches."""
+    found = (bundle for key in wire.switches for bundle in catalogue.bundles.values() if key in bundle.switches)
+    return tuple({bundle.name: bundle for bundle in found}.values())
 
 
 def _travel(wire: Wire, *, frames: Frames, model: Model) -> Said:
@@ -258,6 +272,8 @@ def _key_findings(payload: Payload) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
+            if key in SWITCHED and getattr(payload.wire, key) not in (False, -1):
+                continue
             if key in UNSUPPORTED and not is_neutral(key, value):
                 message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"
                 yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": _short(value)})

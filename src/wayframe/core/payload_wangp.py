@@ -64,11 +64,23 @@ def _settings(plan: Plan, segment: SegmentPlan, *, shift: float) -> Settings:
         **{key: phase.guidance for key, phase in zip(_GUIDANCE_KEYS, phases, strict=False)},
         **dict(zip(_THRESHOLD_KEYS, _thresholds(phases), strict=False)),
         "model_switch_phase": _switch(phases, where=where),
+        **_cfg(segment, where=where),
         "activated_loras": [plan.loras[name].file for name in loras],
         "loras_multipliers": " ".join(
             ";".join(multiplier_text([step.loras[name] for step in phase.steps]) for phase in phases) for name in loras
         ),
     }
+
+
+def _cfg(segment: SegmentPlan, *, where: str) -> Settings:
+    """WanGP's words for CFG-Zero*: it counts steps from 0, guided or not, and only while the star is on."""
+    if not (segment.cfg_star or segment.cfg_zero):
+        return {}
+    zeroed = [step.index for step in segment.steps if step.forwards == 0]
+    if zeroed and (not segment.cfg_star or zeroed != list(range(len(zeroed)))):
+        problem = "WanGP has it together with cfg_star only, and from the first step"
+        raise PayloadError(f"{where}.cfg_zero", problem, segment.cfg_zero, fix="leave cfg_zero out")
+    return {"cfg_star_switch": 1, "cfg_zero_step": len(zeroed) - 1}
 
 
 def _phases(steps: Sequence[Step], *, where: str) -> list[_Phase]:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from wayframe.core.payload_keys import REQUIRED
+from wayframe.core.payload_keys import REQUIRED, SWITCHES
 from wayframe.core.schedule import WIRE_SHIFT, WIRE_SOLVER, WIRE_STEPS_PER_PHASE, WIRE_SWITCH_PHASE
 from wayframe.core.spec import MAX_SIDE, PhaseMultiplier, field_path
 from wayframe.errors import PayloadError
@@ -76,6 +76,7 @@ def _one_lora(entry: Mapping[str, object]) -> dict[str, object]:
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+Switched = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
 Side = Annotated[Whole, Field(ge=1, le=MAX_SIDE)]
 
 
@@ -178,6 +179,24 @@ class Wire(_Part):
     text_before_prompts: str = ""
     text_after_prompts: str = ""
     fps_helpers: Annotated[Real, Field(gt=0)] | None = None
+    use_causvid_lora: Switched = False
+    apply_causvid: Switched = False
+    use_lighti2x_lora: Switched = False
+    apply_reward_lora: Switched = False
+    use_styleboost_loras: Switched = False
+    cfg_star_switch: Switched = False
+    cfg_zero_step: Annotated[Whole, Field(ge=-1)] = -1
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The keys that turn a bundle on and say so."""
+        return tuple(key for key in SWITCHES if getattr(self, key))
+
+    @property
+    def cfg(self) -> dict[str, bool | int]:
+        """The words of a spec for CFG-Zero*; WanGP counts the steps without a velocity from 0, and -1 is none."""
+        zero = {"cfg_zero": self.cfg_zero_step + 1} if self.cfg_zero_step >= 0 else {}
+        return {"cfg_star": True, **zero} if self.cfg_star_switch else {}
 
     @property
     def more_loras(self) -> tuple[WireLora, ...]:

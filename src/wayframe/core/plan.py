@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import chain, count
+from itertools import accumulate, chain, count
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -168,8 +168,11 @@ def make_plan(
     keyframes: Sequence[KeyframeFacts],
     lora_digests: Mapping[str, str],
     engine: EngineFacts,
+    weights: str | None = None,
 ) -> Plan:
     """Plan every step of every segment. `lora_digests` maps each LoRA's file to its digest.
+
+    `weights` is the identity of the model's weights where it is known.
 
     The plan carries the findings of resolving; `core.lint` adds what it finds in the plan.
     """
@@ -198,6 +201,7 @@ def make_plan(
         ),
         loras=_planned_loras(resolved, ids, digests=lora_digests),
         segments=segments,
+        weights=weights,
         findings=resolved.findings,
     )
     return keyed(plan)
@@ -226,6 +230,7 @@ def _planned_loras(resolved: Resolved, ids: Mapping[str, str], *, digests: Mappi
             digest=digests[file],
             target=lora.target,
             distilled=lora.distilled,
+            partial=lora.partial,
         )
         for file, lora in by_file.items()
     }
@@ -238,6 +243,8 @@ def plan_steps(recipe: Recipe, *, ids: Mapping[str, str]) -> tuple[Step, ...]:
     times = timesteps(recipe.solver, steps=sum(recipe.steps_per_phase), shift=recipe.flow_shift)
     noise = sigmas(times)
     numbers = phase_of_step(recipe.steps_per_phase)
+    guidance = [recipe.phases[number - 1].guidance for number in numbers]
+    forwards = forwards_of(guidance, cfg_zero=recipe.cfg_zero)
     weights = {ids[lora.file]: lora.multiplier.per_step(recipe.steps_per_phase, field="loras") for lora in recipe.loras}
     return tuple(
         Step(
@@ -247,11 +254,19 @@ def plan_steps(recipe: Recipe, *, ids: Mapping[str, str]) -> tuple[Step, ...]:
             sigma_next=noise[index + 1],
             phase=numbers[index],
             expert=_expert(recipe, phase=numbers[index], timestep=time),
-            guidance=recipe.phases[numbers[index] - 1].guidance,
+            guidance=guidance[index],
             loras={name: values[index] for name, values in weights.items()},
-            forwards=1 if recipe.phases[numbers[index] - 1].guidance == 1 else 2,
+            forwards=forwards[index],
         )
         for index, time in enumerate(times)
+    )
+
+
+def forwards_of(guidance: Sequence[float], *, cfg_zero: int) -> tuple[int, ...]:
+    """Forwards of each step: one where guidance is 1, else two, and none at the first `cfg_zero` guided steps."""
+    guided = accumulate(scale != 1 for scale in guidance)
+    return tuple(
+        1 if scale == 1 else 0 if number <= cfg_zero else 2 for scale, number in zip(guidance, guided, strict=True)
     )
 
 
@@ -292,6 +307,8 @@ def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, .
         thresholds=thresholds(times, segment.recipe.steps_per_phase) if steps else (),
         timesteps=times,
         steps=steps,
+        cfg_star=segment.recipe.cfg_star,
+        cfg_zero=segment.recipe.cfg_zero,
     )
 
 
@@ -327,8 +344,9 @@ def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before:
     last = segment.index + 1
     return content_digest(
         {
+            **_cfg(segment),
             "engine": plan.engine_identity,
-            "model": [plan.model, plan.kind],
+            "model": [plan.model, plan.kind, *([plan.weights] if plan.weights else [])],
             "size": plan.resolution,
             "frames": segment.frames,
             "cuts": list(segment.cuts),
@@ -346,3 +364,10 @@ def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before:
             "before": [before, segment.overlap_before] if plan.chaining == "chained" else None,
         }
     )
+
+
+def _cfg(segment: SegmentPlan) -> dict[str, list[int]]:
+    """What CFG-Zero* changes of a segment: nothing at all where no step is guided, and then no key changes."""
+    star = segment.cfg_star and any(step.forwards > 1 for step in segment.steps)
+    zero = sum(step.forwards == 0 for step in segment.steps)
+    return {"cfg": [int(star), zero]} if star or zero else {}

@@ -6,14 +6,16 @@ An origin is ``spec``, ``preset:NAME``, ``model:NAME``, ``default`` or ``automat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from wayframe.core.bundles import chosen, settings_of, under
 from wayframe.core.catalogue import Catalogue, Model, Preset
+from wayframe.core.denoising import make_recipe
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, fitted_size, lay_out_batch, lay_out_timeline
-from wayframe.core.recipe import Layer, Origins, Recipe, make_recipe, segment_view
+from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
 from wayframe.core.spec import Fit, TravelSpec
 from wayframe.errors import SpecError
 
@@ -223,12 +225,17 @@ def _resolution(spec: TravelSpec, *, step: int, first_size: tuple[int, int], ori
 def _segments(
     spec: TravelSpec, *, model: Model | None, preset: Preset | None, catalogue: Catalogue, origins: Origins
 ) -> tuple[ResolvedSegment, ...]:
-    known = {lora.file: lora for entry in catalogue.presets.values() for lora in entry.loras}
-    known |= {lora.file: lora for lora in (preset.loras if preset else ())}
+    entries = (*catalogue.bundles.values(), *catalogue.presets.values(), *((preset,) if preset else ()))
+    known = {lora.file: lora for entry in entries for lora in entry.loras}
 
     def recipe_of(said: TravelSpec, prefix: str) -> Recipe:
         noted = Origins(prefix=prefix, entries=origins.entries)
-        return make_recipe(Layer(said=said, model=model, preset=preset, known_loras=known, origins=noted))
+        layer = Layer(said=said, model=model, preset=preset, known_loras=known, origins=noted)
+        names = said.bundles or ()
+        bundles = chosen(names, catalogue=catalogue, model=model, field=layer.field("bundles"))
+        settings = frozenset(settings_of(bundles))
+        used = under(bundles, model=model) if model else None
+        return make_recipe(replace(layer, model=used, bundles=bundles, brought=settings))
 
     shared: Recipe | None = None
     segments = []

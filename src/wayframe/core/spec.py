@@ -34,6 +34,7 @@ MAX_FPS, MAX_SEED, MAX_SIDE, MAX_FRAME = 240, 2**63 - 1, 16384, 10**7
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+_YES_OR_NO = ("distilled", "partial", "cfg_star")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -45,7 +46,7 @@ class _Part(BaseModel):
     def _a_value_that_can_be_meant(cls, value: object, info: ValidationInfo) -> object:
         """YAML reads `yes`, `on` and `true` as a switch, which would count as the number 1; and text must be text."""
         values = value if isinstance(value, list | tuple) else (value,)
-        if info.field_name != "distilled" and any(isinstance(item, bool) for item in values):
+        if info.field_name not in _YES_OR_NO and any(isinstance(item, bool) for item in values):
             raise ValueError("expected a number or text, not true or false")
         if any(isinstance(item, str) and not _can_be_written(item) for item in values):
             raise ValueError("holds characters that are no text (half of a surrogate pair, or a broken file name)")
@@ -85,6 +86,7 @@ class LoraUse(_Part):
     )
     target: LoraTarget | None = Field(None, alias="for", description="the expert that it was trained for")
     distilled: bool | None = Field(None, description="whether it distils steps (Lightning, CausVid, ...)")
+    partial: bool = Field(False, description="not every module of the file fits the model, and that is fine")
 
 
 class PhaseLora(_Part):
@@ -94,6 +96,7 @@ class PhaseLora(_Part):
     multiplier: PhaseMultiplier = "1.0"
     target: LoraTarget | None = Field(None, alias="for")
     distilled: bool | None = None
+    partial: bool = False
 
 
 class PhaseSpec(_Part):
@@ -153,7 +156,10 @@ class _Recipe(_Part):
     guidance: float | None = Field(None, ge=0)
     flow_shift: float | None = Field(None, gt=0)
     sample_solver: Literal["euler", "unipc", "dpm++", "trailing"] | None = None
+    cfg_star: bool | None = Field(None, description="scale the unguided velocity before it is subtracted (CFG-Zero*)")
+    cfg_zero: int | None = Field(None, ge=0, description="guided steps at the start that predict nothing (CFG-Zero*)")
     loras: tuple[LoraUse, ...] | None = None
+    bundles: tuple[str, ...] | None = Field(None, description="named sets of LoRAs and settings")
     phase_config: PhaseConfig | None = None
     phases: tuple[PhaseSpec, ...] | None = Field(None, min_length=1)
 

@@ -10,15 +10,26 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from wayframe.core.catalogue import Catalogue, Fault, Model, Preset, check_preset, parse_model, parse_preset
+from wayframe.core.catalogue import (
+    Bundle,
+    Catalogue,
+    Fault,
+    Model,
+    Preset,
+    check_bundle,
+    check_preset,
+    parse_bundle,
+    parse_model,
+    parse_preset,
+)
 from wayframe.errors import CatalogueError
 from wayframe.store.home import Home
 
-_Entry = TypeVar("_Entry", Model, Preset)
+_Entry = TypeVar("_Entry", Model, Preset, Bundle)
 
 
 def load_catalogue(home: Home) -> Catalogue:
-    """All models and presets. A user's file may replace an entry of the package by giving its name.
+    """All models, presets and bundles. A user's file may replace an entry of the package by giving its name.
 
     A file that cannot be used is left out and stands in the catalogue's faults: whoever asks for its name gets its
     error, and everybody else goes on.
@@ -26,23 +37,28 @@ def load_catalogue(home: Home) -> Catalogue:
     shipped = resources.files("wayframe.store")
     models = _Shelf[Model](kind="model", parse=parse_model)
     presets = _Shelf[Preset](kind="preset", parse=parse_preset)
+    bundles = _Shelf[Bundle](kind="bundle", parse=parse_bundle)
     for folder in (shipped / "models", home.models):
         models.take(folder)
     for folder in (shipped / "presets", home.presets):
         presets.take(folder)
-    for name, preset in list(presets.entries.items()):
-        try:
-            check_preset(preset, models=models.entries, source=str(presets.files[name]))
-        except CatalogueError as error:
-            presets.leave_out(presets.files[name], name=name, error=error)
-    return Catalogue(models=models.entries, presets=presets.entries, faults=(*models.faults, *presets.faults))
+    for folder in (shipped / "bundles", home.bundles):
+        bundles.take(folder)
+    presets.weed(lambda preset, source: check_preset(preset, models=models.entries, source=source))
+    bundles.weed(lambda bundle, source: check_bundle(bundle, models=models.entries, source=source))
+    return Catalogue(
+        models=models.entries,
+        presets=presets.entries,
+        bundles=bundles.entries,
+        faults=(*models.faults, *presets.faults, *bundles.faults),
+    )
 
 
 @dataclass(slots=True, kw_only=True)
 class _Shelf(Generic[_Entry]):
     """The entries of one kind, the files that they are from, and what is wrong with the others."""
 
-    kind: Literal["model", "preset"]
+    kind: Literal["model", "preset", "bundle"]
     parse: Callable[..., _Entry]
     entries: dict[str, _Entry] = field(default_factory=dict)
     files: dict[str, Traversable | Path] = field(default_factory=dict)
@@ -66,6 +82,14 @@ class _Shelf(Generic[_Entry]):
             self.leave_out(file, name=name, error=error)
             return
         self.entries[entry.name], self.files[entry.name] = entry, file
+
+    def weed(self, check: Callable[[_Entry, str], None]) -> None:
+        """Leave out what does not fit the rest of the catalogue; `check` gets an entry and its file's name."""
+        for name, entry in list(self.entries.items()):
+            try:
+                check(entry, str(self.files[name]))
+            except CatalogueError as error:
+                self.leave_out(self.files[name], name=name, error=error)
 
     def leave_out(self, file: Traversable | Path, *, name: str | None, error: CatalogueError) -> None:
         """Enter a fault; what an earlier file says under this name is no longer what the user means."""

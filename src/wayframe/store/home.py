@@ -44,6 +44,16 @@ class Home:
         """The user's own preset files (TOML)."""
         return self.root / "presets"
 
+    @property
+    def bundles(self) -> Path:
+        """The user's own bundle files (TOML)."""
+        return self.root / "bundles"
+
+    @property
+    def loras(self) -> Path:
+        """LoRAs that were fetched from plain addresses; one folder per address."""
+        return self.root / "loras"
+
 
 def open_home(chosen: Path | None = None, *, make: bool = True) -> Home:
     """The home folder: `chosen`, else ``$WAYFRAME_HOME``, else the platform's user data folder; made when missing.
