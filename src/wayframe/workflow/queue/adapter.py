@@ -154,3 +154,20 @@ def unfinished(database: Database, *, executors: Sequence[str] | None = None) ->
 
 def _table(database: Database) -> str:
     return "workflow_status" if database.dialect == "sqlite" else "dbos.workflow_status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Who carries a workflow out: its status, the executor, and when it was taken from its queue."""
+
+    status: str
+    executor_id: str
+    taken: int
+
+
+def holding(database: Database, workflow_id: str) -> Holding | None:
+    """Who carries a workflow out now; None when it is unknown."""
+    query = f"select status, executor_id, started_at_epoch_ms from {_table(database)} where workflow_uuid = :workflow"
+    with database.reading() as connection:
+        row = connection.execute(text(query), {"workflow": workflow_id}).first()
+    return None if row is None else Holding(status=str(row[0]), executor_id=str(row[1]), taken=int(row[2] or 0))
