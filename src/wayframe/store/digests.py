@@ -8,6 +8,7 @@ from pathlib import Path
 from wayframe.errors import SpecError
 from wayframe.files import sha256_file, write_atomic
 from wayframe.store.home import Home
+from wayframe.store.lora_places import find_place
 
 BY_NAME = "name:"
 """Begins the digest of a LoRA of which only the name is known."""
@@ -17,6 +18,7 @@ class DigestCache:
     """sha256 of local files."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self._file = home.root / "digests.json"
         self._entries: dict[str, list[object]] = _read(self._file)
 
@@ -34,13 +36,20 @@ class DigestCache:
         return digest
 
     def lora(self, file: str, *, base: Path, field: str, elsewhere: bool = False) -> str:
-        """The digest of a LoRA: ``sha256:...`` of a local file (relative to `base`), ``url:...`` of a remote one.
+        """The digest of a LoRA: ``sha256:...`` of a file on this disk, ``url:...`` of a remote one that is not.
+
+        A name is relative to `base`. What was fetched from an address is looked for in the Hub's cache and in the home
+        folder: its bytes pin a remote LoRA better than any ETag, and are known without the network, which a plan never
+        needs. Where there is none yet, the address has to do; it is only as good as what it names: with a commit of
+        the Hub in it the content cannot change, with a branch it can (finding `lora-unpinned`). The digest of one and
+        the same LoRA therefore changes once, when it is fetched: a run fetches (`loras.LoraShelf`) before it plans.
 
         With `elsewhere` a relative name without a file here may mean one in a worker's own folder: ``name:...``.
         Raises `SpecError` that names `field` when a local file is not there or is not a .safetensors file.
         """
         if "://" in file:
-            return f"url:{_public(file)}"
+            place = find_place(file, home=self._home)
+            return f"sha256:{self.sha256(place.path)}" if place else f"url:{_public(file)}"
         path = base / file
         if path.suffix != ".safetensors":
             raise SpecError(field, "is not a .safetensors file", file)
