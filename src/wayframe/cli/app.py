@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import comparing, exchange, inspecting, logs, look, make, setup
+from wayframe.cli import comparing, exchange, inspecting, logs, look, make, models, setup
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
@@ -45,6 +45,7 @@ look.register(app)
 comparing.register(app)
 inspecting.register(app)
 setup.register(app)
+models.register(app)
 logs.register(app)
 exchange.register(app)
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,13 @@ from wayframe.media.encode import PROFILES, VideoWriter
 from wayframe.media.index import decode
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
+from wayframe.store.hub import INSTALL
+from wayframe.workflow.proposal import proposal
 from wayframe.workflow.record import environment
 
 GIB = 1024**3
 LEAST_SPACE = 2 * GIB
+WAN_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 SIDE, FRAMES, TOLERANCE = 64, 3, 8.0
 
 
@@ -38,7 +42,7 @@ class Check:
 
 
 def check_up(chosen_home: Path | None) -> list[Check]:
-    """Look at versions, the machine, codecs, picture formats, the home folder, space, catalogue and engines."""
+    """Look at versions, the machine, codecs, picture formats, the home folder, space, catalogue, engines, the GPU."""
     home = open_home(chosen_home, make=False)
     return [
         _versions(),
@@ -49,6 +53,8 @@ def check_up(chosen_home: Path | None) -> list[Check]:
         _space(home),
         _tried("catalogue", lambda: _catalogue(home)),
         Check(name="engines", good=True, says=", ".join(names())),
+        _extra(),
+        _tried("proposal", lambda: proposal(home)),
     ]
 
 
@@ -114,6 +120,13 @@ def _above(home: Home) -> Path:
 def _space(home: Home) -> Check:
     free = shutil.disk_usage(_above(home)).free
     return Check(name="space", good=free > LEAST_SPACE, says=f"{free / GIB:.1f} GiB free in the home folder")
+
+
+def _extra() -> Check:
+    """Whether what the Wan engine is built on is here; without it the other engines work."""
+    missing = [name for name in WAN_PACKAGES if find_spec(name) is None]
+    says = f"not installed: {', '.join(missing)}; {INSTALL}" if missing else "the Wan engine's packages are installed"
+    return Check(name="wan", good=True, says=says)
 
 
 def _catalogue(home: Home) -> str:
