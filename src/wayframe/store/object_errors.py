@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
 from wayframe.errors import StoreError, StoreMissingError, StoreUnavailableError
 
@@ -39,19 +39,24 @@ def store_error(error: Exception, *, doing: str) -> StoreError:
         reason = _FULL.get(error.errno, error.strerror or "")
         where = f": {error.filename}" if error.filename else ""
         return StoreError(f"{doing} failed: {reason}{where}")
-    status, code = _first(_STATUS, text), _first(_CODE, text)
+    code = _first(_CODE, text)
     if code == "NoSuchBucket":
         return StoreError(f"{doing} failed: there is no such bucket")
     if isinstance(error, FileNotFoundError):
         return StoreMissingError(f"{doing} failed: it is not there")
+    return _limits(text, doing=doing) or _refusal(error, doing=doing) or _transport(error, doing=doing)
+
+
+def _refusal(error: Exception, *, doing: str) -> StoreError | None:
+    status, code = _first(_STATUS, str(error)), _first(_CODE, str(error))
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or {status, code} & _DENIED_CODES:
         advice = f"; {_CREDENTIALS}" if status else ""
         return StoreError(f"{doing} failed: access was refused{_said(status, code)}{advice}")
-    return _limits(text, doing=doing) or _transport(error, doing=doing)
+    return None
 
 
 def _limits(text: str, *, doing: str) -> StoreError | None:
-    """The error of a store that has no room or knows no such system call."""
+    """The error of a full store, or of a local folder that cannot be written or read."""
     number = _first(_NUMBER, text)
     if number and "LocalFileSystem" in text:
         known = errno.errorcode.get(int(number), number)
@@ -86,6 +91,3 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 def _said(status: str, code: str) -> str:
     said = " ".join(part for part in (status, code) if part)
     return f" ({said})" if said else ""
-
-
-__all__ = ["FOREIGN", "AlreadyExistsError", "store_error"]

@@ -16,12 +16,13 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, S3Store
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from wayframe.errors import SpecError, StoreDamagedError, StoreError, StoreMissingError, WayframeError
 from wayframe.files import atomic_path, sync
-from wayframe.store.object_errors import FOREIGN, AlreadyExistsError, store_error
+from wayframe.store.object_errors import FOREIGN, store_error
 
 UPLOADS = ".uploads"
 """Where large objects are before they get their key; what a killed process leaves there is cleared away by age."""
