@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 
 from contract.jobs import OnDemand, batch, events, frames_of, job, picture, render, segment
-from wayframe.engines.base import Engine, EngineEvent, Frame, FrameDone, SegmentDone, StepDone
+from wayframe.engines.base import Engine, EngineEvent, EngineSetup, Frame, FrameDone, SegmentDone, StepDone
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import CancelledError
 
+Make: TypeAlias = Callable[[], Engine]
+
 
 @pytest.fixture(params=names())
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    made = load_engine(request.param)
-    yield made
-    made.close()
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Makes engines of one name, each with all that it needs to render; they are closed after the test."""
+    setup, made = EngineSetup(), []
+    if request.param == "wan":
+        tiny = request.getfixturevalue("tiny")
+        options = {"dtype": "float32", "device": "cpu", "text_length": "32"}
+        setup = EngineSetup(options=options, model=tiny.model("i2v22"), weights=tiny.folder("i2v22"))
+
+    def another() -> Engine:
+        made.append(load_engine(request.param, setup))
+        return made[-1]
+
+    yield another
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture
+def engine(make: Make) -> Engine:
+    return make()
 
 
 def same(ours: Sequence[Frame], theirs: Sequence[Frame]) -> bool:
     return len(ours) == len(theirs) and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_it_goes_by_the_name_that_it_was_asked_for_by(engine: Engine) -> None:
+def test_it_goes_by_the_name_that_it_was_asked_for_by(engine: Engine, make: Make) -> None:
     assert load_engine(engine.name).name == engine.name
     assert engine.identity.startswith(engine.name)
-    assert engine.identity == load_engine(engine.name).identity
+    assert engine.identity == make().identity
+
+
+def test_what_a_plan_must_know_is_told_without_anything_to_render_with(engine: Engine) -> None:
+    planning = load_engine(engine.name)
+    assert (planning.denoises, planning.shows_keyframes) == (engine.denoises, engine.shows_keyframes)
+    planning.close()
 
 
 @pytest.mark.parametrize("size", [(64, 48), (96, 64), (65, 47), (48, 64)], ids=str)
@@ -59,9 +84,9 @@ def event_segment(event: EngineEvent) -> int:
     return event.segment
 
 
-def test_the_same_seed_gives_the_same_frames(engine: Engine) -> None:
+def test_the_same_seed_gives_the_same_frames(engine: Engine, make: Make) -> None:
     for one in batch():
-        assert same(render(engine, one), render(load_engine(engine.name), one))
+        assert same(render(engine, one), render(make(), one))
 
 
 def test_a_segment_begins_and_ends_with_its_keyframes_where_it_shows_them(engine: Engine) -> None:
@@ -119,9 +144,9 @@ def test_cancelling_stops_before_the_next_event(engine: Engine, after: int) -> N
         next(stream)
 
 
-def test_a_segment_is_the_same_alone_and_after_another(engine: Engine) -> None:
+def test_a_segment_is_the_same_alone_and_after_another(engine: Engine, make: Make) -> None:
     before, after = batch()[:2]
-    alone = render(load_engine(engine.name), after)
+    alone = render(make(), after)
     render(engine, before)
     assert same(render(engine, after), alone)
 
@@ -151,6 +176,15 @@ def test_jobs_may_be_made_on_demand(engine: Engine) -> None:
     jobs = OnDemand(4)
     done = [event.segment for event in engine.render(jobs) if isinstance(event, SegmentDone)]
     assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_a_closed_engine_still_tells_what_it_did(engine: Engine) -> None:
+    render(engine, batch()[0])
+    told = engine.report()
+    engine.close()
+    after = engine.report()
+    assert (after.device, after.versions) == (told.device, told.versions)
+    assert all(after.counts[name] >= count for name, count in told.counts.items())
 
 
 def test_no_jobs_give_no_events(engine: Engine) -> None:
