@@ -115,3 +115,18 @@ def test_a_wrong_value_of_a_preset_file_names_file_and_field():
         parse_preset({**PRESET, "loras": [lora]}, source="quick.toml")
     assert caught.value.field == "quick.toml: loras[0].multiplier"
     assert parse_preset(PRESET, source="quick.toml").loras[0].target == "high"
+
+
+def test_every_model_says_where_its_weights_are_how_large_and_under_which_licence():
+    for model in CATALOGUE.models.values():
+        assert model.source.lower().endswith("-diffusers")
+        assert model.license == "apache-2.0"
+        assert model.size_gb is not None
+    assert CATALOGUE.model("wan2.2-i2v-a14b").size_gb == 126.2
+    assert CATALOGUE.model(VACE).revision.startswith("1abfb95")
+
+
+def test_only_the_image_models_for_one_picture_do_not_look_at_the_end():
+    assert {name for name, model in CATALOGUE.models.items() if not model.takes_end} == {
+        *("wan2.1-i2v-14b", "wan2.1-i2v-14b-480p", "wan2.2-ti2v-5b"),
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.trips import HIGH, I2V, LOW, ONE_EXPERT, PREVIEW, SEED_PHASES, T2V, VACE, planned, stills, timeline
-from wayframe.core import lint, resolve
+from wayframe.core import lint, model_rules, resolve
 from wayframe.core.findings import RULES, Finding, Rule, Severity, finding, rule
 from wayframe.core.lint import with_findings
 from wayframe.core.media_rules import IMAGE_TURNED
@@ -255,6 +255,55 @@ CASES = [
         where="model",
     ),
     Case(
+        code="end-keyframe-unused",
+        loud=stills(2, model="wan2.1-i2v-14b"),
+        quiet=stills(2, model=I2V),
+        where="model",
+    ),
+    Case(
+        code="end-keyframe-unused",
+        loud=stills(3, model="wan2.2-ti2v-5b", resolution="768x576"),
+        quiet=stills(1, model="wan2.2-ti2v-5b", resolution="768x576"),
+        where="model",
+    ),
+    Case(
+        code="end-keyframe-unused",
+        loud=stills(2, model="wan2.1-i2v-14b-480p"),
+        quiet=stills(2, model="wan2.1-i2v-14b-480p"),
+        quiet_given={"engine": PREVIEW},
+        where="model",
+    ),
+    Case(
+        code="resolution-untrained",
+        loud=stills(2, model=I2V, resolution="1920x1088"),
+        quiet=stills(2, model=I2V, resolution="1280x720"),
+        where="resolution",
+    ),
+    Case(
+        code="resolution-untrained",
+        loud=stills(2, model="wan2.1-vace-1.3b", resolution="1280x720"),
+        quiet=stills(2, model="wan2.1-vace-1.3b"),
+        where="resolution",
+    ),
+    Case(
+        code="cfg-without-effect",
+        loud=stills(2, preset=THREE_THREE, cfg_star=True),
+        quiet=stills(2, preset=BASELINE, cfg_star=True),
+        where="segments[0].cfg_star",
+    ),
+    Case(
+        code="cfg-without-effect",
+        loud=stills(3, model=I2V, guidance=1, cfg_zero=1),
+        quiet=stills(3, model=I2V, guidance=1, cfg_zero=0),
+        where="segments[0..1].cfg_zero",
+    ),
+    Case(
+        code="bundle-adds-nothing",
+        loud=stills(2, model=I2V, bundles=["styleboost"]),
+        quiet=stills(2, model=I2V, bundles=["reward"]),
+        where="segments[0].bundles",
+    ),
+    Case(
         code="position-moved",
         loud=timeline(0, 51, 91, model=I2V, overlap=1),
         quiet=timeline(0, 51, 91),
@@ -287,7 +336,9 @@ def test_a_rule_is_silent_where_it_must_be(case: Case):
 
 
 def test_every_rule_about_plans_is_in_the_table():
-    rules = {item.code for module in (lint, resolve) for item in vars(module).values() if isinstance(item, Rule)}
+    rules = {
+        item.code for module in (lint, model_rules, resolve) for item in vars(module).values() if isinstance(item, Rule)
+    }
     assert rules == {case.code for case in CASES}
 
 

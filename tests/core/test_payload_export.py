@@ -20,6 +20,7 @@ from core.payloads import (
     phases,
     planned,
     planned_data,
+    planned_spec,
     segment,
     task,
 )
@@ -28,6 +29,7 @@ from wayframe.core.payload_like import Like
 from wayframe.errors import PayloadError
 
 VACE = "wan2.2-vace-a14b"
+PICTURES: list[Data] = [{"image": "a.png"}, {"image": "b.png"}]
 
 
 def core_of(plan: Planned) -> list[Any]:
@@ -45,6 +47,9 @@ def core_of(plan: Planned) -> list[Any]:
         details(1, input_image_paths_resolved=["a.png"]),
         details(phase_config=GONE, num_inference_steps=6, guidance_scale=2.5, additional_loras={STYLE: 0.5}),
         details(3, frame_overlap_expanded=[6, 2], base_prompts_expanded=["a", "", "c"]),
+        details(use_causvid_lora=True, phase_config=GONE),
+        details(apply_reward_lora=True, use_lighti2x_lora=False, cfg_star_switch=1, cfg_zero_step=0),
+        segment({"use_lighti2x_lora": True}, phase_config=GONE),
         task(details(shot_id="s", use_svi=True), parent_generation_id="g"),
         segment(),
         segment({"seed_to_use": 3, "num_frames": 37}, child_order=1),
@@ -227,3 +232,47 @@ def test_any_payload_comes_back_with_the_same_plan(data: Data):
     back = first.payload()
     assert core_of(planned(back)) == core_of(first)
     assert planned(back).payload() == back
+
+
+def test_a_bundle_becomes_its_switch_and_its_lora_is_not_named_twice():
+    got = planned_data({"keyframes": PICTURES, "model": VACE, "bundles": ["causvid"], "loras": [{"file": STYLE}]})
+    back = got.payload()
+    assert (back["use_causvid_lora"], back["lora_names"], back["steps"]) == (True, [STYLE], 9)
+    again = planned(back)
+    assert again.resolved.segments[0].recipe == got.resolved.segments[0].recipe
+
+
+def test_a_bundle_in_phases_becomes_its_switch_too():
+    got = planned(details(use_causvid_lora=True))
+    assert len(got.plan.loras) == 3
+    back = got.payload()
+    assert back["use_causvid_lora"] is True
+    assert {one["url"] for phase in back["phase_config"]["phases"] for one in phase["loras"]} == {HIGH, LOW}
+
+
+def test_a_bundle_without_a_switch_is_written_out():
+    said = {"preset": "lightning_baseline_2_2_2", "bundles": ["motion"], "amount_of_motion": 1}
+    back = planned_data({"keyframes": PICTURES, **said}).payload()
+    assert back["phase_config"]["phases"][0]["loras"] == [{"url": HIGH, "multiplier": "1.00"}]
+
+
+def test_a_switch_that_the_spec_no_longer_asks_for_is_off():
+    imported = planned(details(use_causvid_lora=True, cfg_star_switch=1, phase_config=GONE)).imported
+    assert imported is not None
+    spec = imported.spec.model_copy(update={"bundles": None, "cfg_star": None})
+    back = planned_spec(spec).payload()
+    assert (back["use_causvid_lora"], back["cfg_star_switch"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"cfg_zero": 1}, "cfg_zero"),
+        ({"keyframes": [{**PICTURES[0], "cfg_star": True}, *PICTURES[1:], *PICTURES[:1]]}, "bundles"),
+        ({"keyframes": [{**PICTURES[0], "bundles": ["reward"]}, *PICTURES[1:], *PICTURES[:1]]}, "bundles"),
+    ],
+)
+def test_what_upstream_has_only_for_all_or_only_together_is_refused(said: Data, field: str):
+    with pytest.raises(PayloadError) as caught:
+        planned_data({"keyframes": PICTURES, "preset": "lightning_baseline_2_2_2", **said}).payload()
+    assert caught.value.field == field

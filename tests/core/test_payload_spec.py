@@ -439,3 +439,57 @@ def test_our_own_phase_config_still_refuses_such_a_switch():
 def test_another_rule_for_secrets_can_be_given():
     got = import_payload(details(shot_id="s"), catalogue=CATALOGUE, is_secret=lambda name: name == "shot_id")
     assert got.requested == details()
+
+
+@pytest.mark.parametrize(
+    ("keys", "bundles", "origin"),
+    [
+        ({"use_causvid_lora": True}, ("causvid",), "payload:use_causvid_lora"),
+        ({"apply_causvid": True, "use_causvid_lora": False}, ("causvid",), "payload:apply_causvid"),
+        ({"apply_reward_lora": 1, "use_lighti2x_lora": True}, ("lightx2v", "reward"), "payload:use_lighti2x_lora"),
+        ({"use_styleboost_loras": True}, ("styleboost",), "payload:use_styleboost_loras"),
+    ],
+)
+def test_a_switch_is_a_bundle(keys: Data, bundles: tuple[str, ...], origin: str):
+    got = planned(details(**keys))
+    assert (got.spec.bundles, got.resolved.origins["bundles"]) == (bundles, origin)
+    assert not {"payload-key-unsupported", "payload-key-unknown"} & got.codes
+    carried = got.found("payload-keys-carried")
+    assert not any(key in item.evidence["keys"] for item in carried for key, value in keys.items() if value)
+    assert ("bundle-adds-nothing" in got.codes) == (bundles == ("styleboost",))
+
+
+def test_a_bundles_settings_count_where_the_payload_says_none():
+    bare = planned(details(use_lighti2x_lora=True, phase_config=GONE)).plan.segments[0]
+    assert ([len(bare.steps), bare.solver, bare.steps[0].guidance], bare.forwards) == ([6, "unipc", 1], 6)
+    said = planned(details(use_lighti2x_lora=True, **LOOSE, guidance_scale=3, sample_solver="euler")).plan.segments[0]
+    assert (said.solver, said.steps[0].guidance) == ("euler", 3)
+
+
+def test_phases_that_thresholds_make_are_those_of_the_bundles_grid():
+    keys = {"guidance_phases": 2, "switch_threshold": 900, "guidance2_scale": 1}
+    got = planned(details(use_causvid_lora=True, phase_config=GONE, **keys))
+    assert len(got.plan.segments[0].steps) == 9
+    assert {step.phase for step in got.plan.segments[0].steps if step.timestep > 900} == {1}
+
+
+def test_cfg_zero_step_counts_from_0_and_only_while_the_star_is_on():
+    got = planned(details(cfg_star_switch=1, cfg_zero_step=1))
+    assert (got.spec.cfg_star, got.spec.cfg_zero) == (True, 2)
+    assert [step.forwards for step in got.plan.segments[0].steps] == [0, 0, 1, 1, 1, 1]
+    assert got.resolved.origins["cfg_zero"] == "payload:cfg_zero_step"
+    off = planned(details(cfg_star_switch=0, cfg_zero_step=1))
+    assert (off.spec.cfg_star, off.spec.cfg_zero) == (None, None)
+    (lost,) = [item for item in off.found("payload-overruled") if item.where == "cfg_zero_step"]
+    assert lost.message == "cfg_zero_step says 1, cfg_star_switch off: cfg_star_switch wins"
+    plain = planned(details(cfg_star_switch=0, cfg_zero_step=-1))
+    assert (plain.spec.cfg_star, "payload-overruled" in plain.codes) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("use_causvid_lora", "maybe"), ("cfg_zero_step", -2), ("cfg_zero_step", 0.5)]
+)
+def test_a_switch_that_says_neither_on_nor_off_is_refused(key: str, value: object):
+    with pytest.raises(PayloadError) as caught:
+        planned(details(**{key: value}))
+    assert caught.value.field == key

@@ -196,3 +196,15 @@ def test_settings_from_a_payload_carry_its_phases():
     two = phases(1, 1, steps=[3, 3])
     settings = planned(details(phase_config=two)).wangp()[0]
     assert (settings["guidance_phases"], settings["switch_threshold"]) == (2, 826.1000160879601)
+
+
+def test_cfg_zero_is_said_in_wangps_words():
+    said = {"keyframes": [{"image": "a"}, {"image": "b"}], "model": VACE, "sample_solver": "euler", "cfg_star": True}
+    phases = [{"steps": 3, "guidance": 3}, {"steps": 3, "guidance": 1}]
+    (star,) = planned_data({**said, "phases": phases}).wangp()
+    (both,) = planned_data({**said, "phases": phases, "cfg_zero": 2}).wangp()
+    assert (star["cfg_star_switch"], star["cfg_zero_step"]) == (1, -1)
+    assert (both["cfg_star_switch"], both["cfg_zero_step"]) == (1, 1)
+    for change in ({"cfg_star": False}, {"phases": phases[::-1]}):
+        with pytest.raises(PayloadError, match="from the first step"):
+            planned_data({**said, "phases": phases, "cfg_zero": 2, **change}).wangp()

@@ -26,11 +26,20 @@ models = ["{model}"]
 """
 
 
+BUNDLE = """
+name = "{name}"
+title = "Mine"
+models = ["{model}"]
+loras = [{{file = "a.safetensors", multiplier = "0.4", for = "any", distilled = false}}]
+"""
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     home = open_home(tmp_path)
     home.models.mkdir()
     home.presets.mkdir()
+    home.bundles.mkdir()
     return home
 
 
@@ -42,6 +51,8 @@ def test_the_package_brings_the_wan_models_and_their_presets(tmp_path: Path) -> 
     assert {model.experts for name, model in catalogue.models.items() if name.startswith("wan2.1")} == {1}
     assert {"wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-vace-a14b", "wan2.1-flf2v-14b"} <= catalogue.models.keys()
     assert {"lightning_baseline_2_2_2", "lightning_3_3", "plain"} <= catalogue.presets.keys()
+    assert catalogue.bundles.keys() == {"causvid", "lightx2v", "reward", "styleboost", "motion"}
+    assert catalogue.faults == ()
 
 
 def test_a_users_file_adds_a_model_and_replaces_one_by_its_name(home: Home) -> None:
@@ -133,3 +144,20 @@ def test_a_wrong_file_that_replaces_an_entry_does_not_bring_the_shipped_one_back
 def test_files_that_are_not_toml_are_left_alone(home: Home) -> None:
     (home.models / "notes.txt").write_text("not a model")
     assert "wan2.1-t2v-14b" in load_catalogue(home).models
+
+
+def test_a_users_bundle_says_what_styleboost_adds(home: Home) -> None:
+    text = BUNDLE.format(name="styleboost", model="wan2.1-t2v-14b")
+    (home.bundles / "mine.toml").write_text(f'switches = ["use_styleboost_loras"]\n{text}')
+    (lora,) = load_catalogue(home).bundle("styleboost").loras
+    assert (lora.file, lora.multiplier) == ("a.safetensors", "0.4")
+
+
+def test_a_bundle_for_a_model_that_is_not_there_is_left_out(home: Home) -> None:
+    path = home.bundles / "mine.toml"
+    path.write_text(BUNDLE.format(name="mine", model="gone"))
+    catalogue = load_catalogue(home)
+    assert [(fault.kind, fault.file) for fault in catalogue.faults] == [("bundle", "bundles/mine.toml")]
+    with pytest.raises(CatalogueError, match=r"mine\.toml: models: is not in the catalogue \(got 'gone'\)"):
+        catalogue.bundle("mine")
+    assert catalogue.bundle("causvid").steps == 9

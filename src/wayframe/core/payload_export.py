@@ -194,7 +194,7 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
 
 
 def _switched(values: ResolvedValues, *, carried: Mapping[str, Any]) -> Said:
-    """The switches of bundles and of CFG-Zero*: those that are on, and those carried along, as they are now."""
+    """The switches of bundles and of CFG-Zero* as far as they are not yet what they have to be in `carried`."""
     first = values.segments[0]
     if any((one.bundles, one.cfg_star, one.cfg_zero) != (first.bundles, *_cfg(first)) for one in values.segments):
         raise PayloadError("bundles", "upstream has one set for all segments", fix="say bundles and cfg_* for all")
@@ -204,9 +204,9 @@ def _switched(values: ResolvedValues, *, carried: Mapping[str, Any]) -> Said:
     on: Said = {switch: True for switch in first.bundles.values() if switch}
     on |= {"cfg_star_switch": 1} if first.cfg_star else {}
     on |= {"cfg_zero_step": first.cfg_zero - 1} if first.cfg_zero else {}
-    off: Said = {**{key: False for key in SWITCHES}, "cfg_star_switch": 0, "cfg_zero_step": -1}
+    off: Said = {**dict[str, bool].fromkeys(SWITCHES, False), "cfg_star_switch": 0, "cfg_zero_step": -1}
     turned = {key: off[key] for key in off if key not in on and _is_on(carried.get(key), off=off[key])}
-    return {**turned, **on}
+    return {**turned, **{key: value for key, value in on.items() if carried.get(key) != value}}
 
 
 def _cfg(segment: ResolvedSegment) -> tuple[bool, int]:
