@@ -159,6 +159,6 @@ class Components:
 
 def _check_files(options: WanOptions, *, layout: Layout) -> None:
     if isinstance(options.weights, GgufFiles) and set(options.weights.paths) != set(layout.transformers):
-        experts = len(layout.transformers)
-        form = "PATH.gguf" if experts == 1 else "high=PATH.gguf,low=PATH.gguf"
-        raise SpecError("option weights", f"{layout.model.name} has {experts} transformers", fix=f"give {form}")
+        one = len(layout.transformers) == 1
+        number, form = ("1 transformer", "PATH.gguf") if one else ("2 transformers", "high=PATH.gguf,low=PATH.gguf")
+        raise SpecError("option weights", f"{layout.model.name} has {number}", fix=f"give {form}")

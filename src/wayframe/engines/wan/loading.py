@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -93,14 +94,14 @@ def load_image_encoder(layout: Layout) -> torch.nn.Module:
 
 def load_tokenizer(layout: Layout) -> Tokenizer:
     """The tokenizer, of whatever class of transformers its own files name."""
-    with quiet(), _told(layout, "tokenizer"):
+    with quiet(), _told(partial(_unread, component="tokenizer", layout=layout)):
         folder = str(layout.folder / "tokenizer")
         return cast("Tokenizer", transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
 def load_image_processor(layout: Layout) -> ImageProcessor:
     """CLIP's image processor on Pillow: its numbers must not depend on torchvision being installed."""
-    with quiet(), _told(layout, "image_processor"):
+    with quiet(), _told(partial(_unread, component="image_processor", layout=layout)):
         folder = str(layout.folder / "image_processor")
         processor = transformers.CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
         return cast("ImageProcessor", processor)
@@ -137,7 +138,7 @@ def _reader(library: object, name: str | None) -> Reader:
 
 def _whole(reader: Reader, *, layout: Layout, component: str, **dtype: torch.dtype) -> torch.nn.Module:
     """A component of which no weight is missing, ready for inference."""
-    with quiet(), _told(layout, component):
+    with quiet(), _told(partial(_unread, component=component, layout=layout)):
         module, told = reader.from_pretrained(
             str(layout.folder / component),
             local_files_only=True,
@@ -155,7 +156,8 @@ def _whole(reader: Reader, *, layout: Layout, component: str, **dtype: torch.dty
 
 
 def _from_gguf(reader: Reader, *, layout: Layout, component: str, path: Path, dtype: torch.dtype) -> torch.nn.Module:
-    with quiet(), _told(layout, str(path)):
+    misfit = partial(_misfit, path=path, layout=layout)
+    with quiet(), _told(misfit):
         module = reader.from_single_file(
             str(path),
             config=str(layout.folder),
@@ -164,12 +166,24 @@ def _from_gguf(reader: Reader, *, layout: Layout, component: str, path: Path, dt
             torch_dtype=dtype,
             local_files_only=True,
         )
-    absent = [name for name, weight in module.named_parameters() if weight.is_meta]
-    if absent:
-        raise EngineError(
-            f"option weights: {path} lacks {len(absent)} weights of model {layout.model.name}, the first is {absent[0]}"
-        )
+    if any(weight.is_meta for weight in module.parameters()):
+        raise misfit(NotImplementedError())
     return module.eval().requires_grad_(False)
+
+
+def _misfit(error: Exception, *, path: Path, layout: Layout) -> EngineError:
+    """A weight that the file lacks stays without data (on the device `meta`), and cannot be moved."""
+    lacks = isinstance(error, NotImplementedError)
+    problem = f"lacks weights of {layout.model.name}" if lacks else f"does not fit {layout.model.name} ({_line(error)})"
+    return EngineError(f"option weights: {path} {problem}; give a GGUF file of this very model")
+
+
+def _unread(error: Exception, *, component: str, layout: Layout) -> EngineError:
+    return refused(layout.model, f"{component} cannot be loaded from {layout.folder} ({_line(error)})")
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 def _set_attention(transformer: Transformer, *, options: WanOptions) -> None:
@@ -182,12 +196,11 @@ def _set_attention(transformer: Transformer, *, options: WanOptions) -> None:
 
 
 @contextmanager
-def _told(layout: Layout, part: str) -> Iterator[None]:
+def _told(said: Callable[[Exception], EngineError]) -> Iterator[None]:
     """Errors of reading a file as ours; out of memory is told elsewhere."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise refused(layout.model, f"{part} cannot be loaded from {layout.folder} ({first})") from error
+        raise said(error) from error
