@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wayframe.core.impact import IMPACT_RANK, Impact, impact_of, names_of, parts_of
-from wayframe.core.payload_keys import OPTIONAL, REQUIRED, UNSUPPORTED
+from wayframe.core.payload_keys import OPTIONAL, REQUIRED, SWITCHED, UNSUPPORTED
 from wayframe.core.spec import Keyframe, TravelSpec
 
 WORKFLOW, PICTURE, COSMETIC, NOISE = Impact.WORKFLOW, Impact.PICTURE, Impact.COSMETIC, Impact.NOISE
@@ -32,10 +32,10 @@ PAYLOAD = {
 }
 OURS = {
     WORKFLOW: """model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity
-        keyframes""",
+        keyframes bundles""",
     PICTURE: """image prompt negative_prompt seed at resolution segment_frames overlap guidance flow_shift fit matte
-        curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest""",
-    COSMETIC: "fps profile",
+        curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest cfg_star cfg_zero""",
+    COSMETIC: "fps profile partial",
     NOISE: "key plan_digest created finished tasks",
 }
 
@@ -56,7 +56,7 @@ def test_our_own_keys_have_the_impact_that_is_written_here(name: str, impact: Im
 
 
 def test_no_key_that_is_read_or_does_something_is_noise() -> None:
-    read = {*REQUIRED, *OPTIONAL, *UNSUPPORTED} - {"debug_mode", "params_json_str_override"}
+    read = {*REQUIRED, *OPTIONAL, *SWITCHED, *UNSUPPORTED} - {"debug_mode", "params_json_str_override"}
     read -= {name for name in read if name.startswith("consolidated_")}
     ours = {*TravelSpec.model_fields, *Keyframe.model_fields} - {"schema"}
     assert {name for name in read | ours if impact_of(f"requested.{name}")[0] is NOISE} == set()

@@ -59,7 +59,7 @@ MOTION = "amount_of_motion"
 _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
     (topic, re.compile(pattern))
     for topic, pattern in (
-        (Topic.LORAS, r".*loras?|.*lora_.*|loras_.*|apply_causvid|multiplier|weights?|motion_lora_multiplier"),
+        (Topic.LORAS, r".*loras?|.*lora_.*|loras_.*|apply_causvid|bundles?|multiplier|weights?|motion_lora_multiplier"),
         (Topic.MODEL, r"model|model_name|model_type|model_filename|kind|engine|engine_identity|experts_of_model"),
         (Topic.EXPERTS, r"experts?|model_switch_phase2?"),
         (Topic.KEYFRAMES, r"keyframes?|image.*|input_image.*|fit|matte"),

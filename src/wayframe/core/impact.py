@@ -47,7 +47,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"phase_config|phases|num_phases|guidance_phases|phase_configs_expanded", Impact.WORKFLOW, 88),
         (r"(activated_)?loras|lora_names|additional_loras|loras_per_segment_expanded", Impact.WORKFLOW, 85),
         (
-            r"use_causvid_lora|use_lighti2x_lora|apply_reward_lora|use_styleboost_loras|apply_causvid",
+            r"use_causvid_lora|use_lighti2x_lora|apply_reward_lora|use_styleboost_loras|apply_causvid|bundles?",
             Impact.WORKFLOW,
             80,
         ),
@@ -71,7 +71,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
             Impact.PICTURE,
             64,
         ),
-        (r"amount_of_motion|cfg_star_switch|cfg_zero_step|.*NAG.*", Impact.PICTURE, 50),
+        (r"amount_of_motion|cfg_star|cfg_zero|cfg_star_switch|cfg_zero_step|.*NAG.*", Impact.PICTURE, 50),
         (r"negative_prompts?|negative_prompts_expanded", Impact.PICTURE, 40),
         (r"resolution|parsed_resolution_wh|width|height", Impact.PICTURE, 70),
         (r".*frames.*|video_length|positions|at", Impact.PICTURE, 58),
@@ -81,7 +81,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"digest", Impact.PICTURE, 20),
         (r"enhance_prompt", Impact.WORKFLOW, 15),  # a step more; what it does to the picture shows in the prompts
         (r"show_input_images", Impact.COSMETIC, 15),
-        (r"fps|fps_helpers|force_fps|profile|audio_url", Impact.COSMETIC, 10),
+        (r"fps|fps_helpers|force_fps|profile|audio_url|partial", Impact.COSMETIC, 10),
     )
 )
 UNKNOWN_EFFECT = 25
