@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from glob import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -107,6 +108,19 @@ def cached(file: HubFile) -> HubCopy | None:
     if not isinstance(found, str) or not Path(found).is_file():
         return None
     return HubCopy(path=Path(found), commit=commit_of(Path(found)))
+
+
+def begun(file: HubFile) -> HubCopy | None:
+    """The file in the newest version of its repository that the cache has anything of, whatever the branch says."""
+    cache = cache_folder()
+    if cache is None:
+        return None
+    from huggingface_hub.file_download import repo_folder_name
+
+    snapshots = cache / repo_folder_name(repo_id=file.repo, repo_type="model") / "snapshots"
+    found = [path for path in snapshots.glob(f"*/{escape(file.path)}") if path.is_file()]
+    newest = max(found, key=lambda path: path.lstat().st_mtime, default=None)
+    return HubCopy(path=newest, commit=commit_of(newest)) if newest else None
 
 
 def commit_of(path: Path) -> str | None:

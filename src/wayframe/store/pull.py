@@ -82,22 +82,27 @@ def pull(plan: PullPlan, terms: Terms) -> Path:
     `terms.progress` gets the bytes of the model that are here, and all. What an earlier pull began goes on. Raises
     `StoreError`, and `CancelledError` (what came is kept).
     """
-    from huggingface_hub import snapshot_download
-
     check_space(plan)
+    _snapshot(plan, revision=plan.commit, names=[name for name in plan.files if name not in plan.large])
     base = plan.size - plan.missing
     for name in sorted(plan.large):
         file = replace(plan.source, path=name, revision=plan.commit)
         if hub.cached(file) is None:
-            hub.fetch_blob(file, _within(terms, base=base, total=plan.size))
+            hub.fetch(file, _within(terms, base=base, total=plan.size))
             base += plan.files[name]
-    with hub.talking(plan.source.repo):
-        revision, names = plan.source.revision, list(plan.files)
-        folder = Path(snapshot_download(plan.source.repo, revision=revision, allow_patterns=names))
+    folder = _snapshot(plan, revision=plan.source.revision, names=list(plan.files))
     if wrong := list(faults(folder)):
         raise StoreError(f"{plan.source.repo} is not whole after the pull: {wrong[0]}; report it to its makers")
     terms.progress(plan.size, plan.size)
     return folder
+
+
+def _snapshot(plan: PullPlan, *, revision: str, names: list[str]) -> Path:
+    """Have the library bring files, and enter the revision into its cache: from then on this version is meant by it."""
+    from huggingface_hub import snapshot_download
+
+    with hub.talking(plan.source.repo):
+        return Path(snapshot_download(plan.source.repo, revision=revision, allow_patterns=names))
 
 
 def _within(terms: Terms, *, base: int, total: int) -> Terms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wayframe.core.catalogue import Model
@@ -56,10 +56,16 @@ def look_for(model: Model, *, home: Home) -> Weights | None:
     if folder is not None:
         return _weights(folder, identity=None) if (folder / INDEX).is_file() else None
     source = hub_source(model, home=home)
-    copy = hub.cached(source) if source else None
-    if source is None or copy is None:
+    if source is None:
         return None
-    return _weights(copy.path.parent, identity=f"{source.repo}@{copy.commit or source.revision}")
+    copy = hub.cached(source)
+    if copy is not None:
+        return _weights(copy.path.parent, identity=f"{source.repo}@{copy.commit or source.revision}")
+    copy = hub.begun(source)
+    if copy is None:
+        return None
+    part = _weights(copy.path.parent, identity=f"{source.repo}@{copy.commit or source.revision}")
+    return replace(part, faults=part.faults or (f"{source.revision} of {source.repo} is not pulled",))
 
 
 def find_weights(model: Model, *, home: Home) -> Weights | None:
