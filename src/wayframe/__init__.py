@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from wayframe.core.comparison import Comparison
@@ -35,17 +36,21 @@ def load(path: str | os.PathLike[str]) -> TravelSpec:
     return _source(path).spec
 
 
-def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None) -> Plan:
+def plan(
+    spec: Spec, *, home: str | os.PathLike[str] | None = None, options: Mapping[str, str] | None = None
+) -> Plan:
     """Every step that a run of `spec` would do. Touches no model.
 
     `spec` is a file, a sequence of pictures, a mapping or a loaded spec; an upstream payload is read plainly. Pictures
-    are relative to the file's folder, else to the current one.
+    are relative to the file's folder, else to the current one. `options` are those of the engine
+    (``{"dtype": "float32"}``); they win over the home folder's `options.toml`.
     Raises `errors.InputError`.
     """
     from wayframe.store.home import open_home
     from wayframe.workflow.sources import trip_of_spec
 
-    return trip_of_spec(_source(spec), home=open_home(Path(home) if home else None, make=False)).plan
+    place = open_home(Path(home) if home else None, make=False)
+    return trip_of_spec(_source(spec), home=place, options=options).plan
 
 
 def run(
@@ -56,24 +61,33 @@ def run(
     home: str | os.PathLike[str] | None = None,
     listen: Callable[[RunEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    options: Mapping[str, str] | None = None,
+    on_difference: Literal["stop", "record"] = "stop",
 ) -> RunResult:
     """Render `spec` and give back the run: its folder, its record and the video (at `out`, where that is given).
 
     `listen` gets every event; once `cancelled()` is true the run stops with `errors.CancelledError`, and the same call
-    goes on later. Raises `errors.WayframeError`.
+    goes on later, with other `options` of the engine, too, as long as they do not decide pixels. LoRAs that are
+    addresses are fetched first. A step that was not applied as it was planned stops the run with `errors.EngineError`,
+    unless `on_difference` is ``"record"``. Raises `errors.WayframeError`.
     """
     from wayframe.store.home import open_home
+    from wayframe.workflow.lora_files import Fetch
+    from wayframe.workflow.render import OnDifference
     from wayframe.workflow.run import RunOptions, run_trip
-    from wayframe.workflow.sources import trip_of_spec
+    from wayframe.workflow.sources import trip_of_spec, trip_to_run
 
     place = open_home(Path(home) if home else None)
-    options = RunOptions(
+    manner = RunOptions(
         out=Path(out) if out else None,
         force=force,
         listen=listen or (lambda _event: None),
         cancelled=cancelled or (lambda: False),
+        on_difference=OnDifference(on_difference),
     )
-    return run_trip(trip_of_spec(_source(spec), home=place), home=place, options=options)
+    make = partial(trip_of_spec, _source(spec), home=place, options=options)
+    trip = trip_to_run(make, home=place, fetch=Fetch(listen=manner.listen, cancelled=manner.cancelled))
+    return run_trip(trip, home=place, options=manner)
 
 
 def compare(

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from wayframe.cli.live import _JsonLines, _Live, display
+from wayframe.cli.bars import Bars
+from wayframe.cli.live import _JsonLines, display
 from wayframe.core.events import FrameRendered, SegmentReused, StitchProgress, TaskChanged, TaskKind, TaskState
 from workflow.rides import Ground, draw, through
 
@@ -54,13 +55,13 @@ def test_a_terminal_shows_bars_and_ends_with_the_result(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bars(tmp_path: Path) -> _Live:
+def bars(tmp_path: Path) -> Bars:
 
     plan = Ground.at(tmp_path).trip(through(0, 1, 2)).plan
-    return _Live(Progress(disable=True), plan)
+    return Bars(Progress(disable=True), plan)
 
 
-def test_the_total_counts_every_frame_once_rendered_and_once_stitched(bars: _Live) -> None:
+def test_the_total_counts_every_frame_once_rendered_and_once_stitched(bars: Bars) -> None:
     total = bars._progress.tasks[0]
     assert total.total == 5 + 5 + 9
     bars.take(SegmentReused(task="t", segment=0, key="k", frames=5, digest="d"))
@@ -74,7 +75,7 @@ def test_the_total_counts_every_frame_once_rendered_and_once_stitched(bars: _Liv
     assert total.completed == total.total
 
 
-def test_a_segment_has_a_bar_while_it_is_rendered(bars: _Live) -> None:
+def test_a_segment_has_a_bar_while_it_is_rendered(bars: Bars) -> None:
     def names() -> list[str]:
         return [task.description for task in bars._progress.tasks]
 

@@ -20,8 +20,8 @@ from wayframe.engines.base import (
     SegmentJob,
     StepDone,
 )
-from wayframe.errors import EngineError
-from wayframe.workflow import run, trip
+from wayframe.errors import EngineError, SpecError
+from wayframe.workflow import bench, trip
 
 _load = registry.load_engine
 
@@ -30,9 +30,11 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     """Have `engine` found under its name by everything that a run does."""
 
     def load(name: str, setup: EngineSetup | None = None) -> Engine:
-        return engine if name == engine.name else _load(name, setup)
+        if name != engine.name:
+            return _load(name, setup)
+        return engine.made_with(setup or EngineSetup()) if isinstance(engine, Scripted) else engine
 
-    monkeypatch.setattr(run, "load_engine", load)
+    monkeypatch.setattr(bench, "load_engine", load)
     monkeypatch.setattr(trip, "load_engine", load)
     monkeypatch.setattr(trip, "names", lambda: (*registry.names(), engine.name))
 
@@ -41,7 +43,9 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
 class Scripted:
     """Grey frames, a shade for each frame; `breaks_at` raises at a segment, `extra` frames more (or less) are made.
 
-    As a denoising engine it reports the planned steps, altered by `reports` (which may leave one out).
+    As a denoising engine it reports the planned steps, altered by `reports` (which may leave one out); `phase_major`
+    lets every segment reach its last step before any gets frames. Its options: `dtype` decides pixels and enters the
+    identity, `offload` does not. `setups` are what it was made with.
     """
 
     name: str = "scripted"
@@ -56,17 +60,33 @@ class Scripted:
     reports: Callable[[AppliedStep], AppliedStep | None] = lambda step: step
     jobs: list[SegmentJob] = field(default_factory=list)
     closed: int = 0
+    phase_major: bool = False
+    setups: list[EngineSetup] = field(default_factory=list)
+    report_of: EngineReport = field(default_factory=EngineReport)
+
+    def made_with(self, setup: EngineSetup) -> Scripted:
+        """This engine, as a registry makes it."""
+        for name, value in setup.options.items():
+            if name not in ("dtype", "offload"):
+                raise SpecError(f"option {name}", "is not known; known are dtype, offload", value)
+        self.setups.append(setup)
+        base = self.identity.split(" ")[0]
+        self.identity = " ".join([base, *(f"{n}={v}" for n, v in setup.options.items() if n == "dtype")])
+        return self
 
     def render(
         self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[EngineEvent]:
         del cancelled
+        if self.phase_major:
+            for job in jobs:
+                yield from self._steps(job)
         for number in range(len(jobs)):
             self.jobs.append(jobs[number])
             yield from self._events(jobs[number])
 
     def report(self) -> EngineReport:
-        return EngineReport()
+        return self.report_of
 
     def close(self) -> None:
         self.closed += 1
@@ -76,7 +96,7 @@ class Scripted:
 
     def _events(self, job: SegmentJob) -> Iterator[EngineEvent]:
         index = job.segment.index
-        if self.denoises:
+        if self.denoises and not self.phase_major:
             yield from self._steps(job)
         for frame in range(job.segment.frames + self.extra):
             if index == self.breaks_at and frame == 2:

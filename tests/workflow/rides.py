@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -16,12 +17,30 @@ from wayframe.core.events import RunEvent, RunFinished, SegmentPublished, TaskCh
 from wayframe.core.spec import parse_spec
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home, open_home
+from wayframe.workflow.render import OnDifference
 from wayframe.workflow.run import RunOptions, RunResult, run_trip
 from wayframe.workflow.sources import SpecSource, trip_of_spec
 from wayframe.workflow.trip import Trip
 
 Data = dict[str, Any]
 WIDTH, HEIGHT = 64, 48
+
+
+LIGHTNING: Data = {
+    "model": "wan2.2-vace-a14b",
+    "flow_shift": 5.0,
+    "sample_solver": "euler",
+    "phases": [
+        {"steps": 2, "guidance": 3.0, "expert": "high"},
+        {"steps": 2, "guidance": 1.0, "expert": "high"},
+        {"steps": 2, "guidance": 1.0, "expert": "low"},
+    ],
+    "loras": [
+        {"file": "high_noise_model.safetensors", "multiplier": "0.75;1.0;0", "for": "high"},
+        {"file": "low_noise_model.safetensors", "multiplier": "0;0;1.0", "for": "low"},
+    ],
+}
+"""The preset `lightning_baseline_2_2_2`, with LoRAs that lie beside the pictures of a `Ground`."""
 
 
 class Options(TypedDict, total=False):
@@ -31,6 +50,15 @@ class Options(TypedDict, total=False):
     force: bool
     listen: Callable[[RunEvent], None]
     cancelled: Callable[[], bool]
+    on_difference: OnDifference
+    library: Home
+
+
+def lora(path: Path, *, weight: float = 0.0) -> Path:
+    """A whole .safetensors file of one tensor that holds `weight`; another weight, another digest."""
+    head = json.dumps({"weight": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(head)) + head + struct.pack("<d", weight))
+    return path
 
 
 def draw(folder: Path, count: int = 4, *, width: int = WIDTH, height: int = HEIGHT) -> list[Path]:
@@ -53,7 +81,7 @@ def through(*names: int | str, prompts: tuple[str, ...] = (), **said: object) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """A folder with pictures and a home folder of its own."""
+    """A folder with pictures and the LoRAs of `LIGHTNING`, and a home folder of its own."""
 
     folder: Path
     home: Home
@@ -61,14 +89,17 @@ class Ground:
     @staticmethod
     def at(folder: Path, *, count: int = 4) -> Ground:
         draw(folder / "pictures", count)
+        for weight, name in enumerate(("high_noise_model", "low_noise_model")):
+            lora(folder / "pictures" / f"{name}.safetensors", weight=float(weight))
         return Ground(folder=folder / "pictures", home=open_home(folder / "home"))
 
     def elsewhere(self, name: str) -> Ground:
         """The same pictures, another home."""
         return Ground(folder=self.folder, home=open_home(self.home.root.parent / name))
 
-    def trip(self, data: Data) -> Trip:
-        return trip_of_spec(SpecSource(spec=parse_spec(data), base=self.folder), home=self.home)
+    def trip(self, data: Data, *, options: Mapping[str, str] | None = None) -> Trip:
+        source = SpecSource(spec=parse_spec(data), base=self.folder)
+        return trip_of_spec(source, home=self.home, options=options)
 
     def run(self, data: Data, **options: Unpack[Options]) -> RunResult:
         return self.run_trip(self.trip(data), **options)

@@ -59,7 +59,7 @@ def test_watching_changes_nothing(tmp_path_factory: pytest.TempPathFactory) -> N
 def test_a_record_that_goes_on_forgets_the_times_of_the_attempt_before(finished: Finished) -> None:
     ground, result, _ = finished
     before = result.folder.read()
-    renewed = renewed_record(before, plan=ground.trip(through(0, 1, 2, prompts=("up", "down"))).plan)
+    renewed = renewed_record(before, trip=ground.trip(through(0, 1, 2, prompts=("up", "down"))))
     fresh = {"state": "queued", "started": None, "finished": None, "reused": False, "error": None}
     for task, earlier in zip(renewed["tasks"], before["tasks"], strict=True):
         assert earlier["finished"]

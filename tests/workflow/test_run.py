@@ -262,7 +262,7 @@ def test_a_full_disk_at_the_copy_fails_the_run_and_keeps_the_video(
     assert record["status"] == "failed"
     assert "No space left on device" in record["error"]
     assert index(folder / "travel.mp4").frames == 5
-    assert sorted(path.name for path in ground.folder.iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
+    assert [path.name for path in ground.folder.glob("*trip*")] == []
 
 
 def test_an_engine_that_breaks_fails_its_task_and_keeps_what_was_finished(
@@ -286,7 +286,7 @@ def test_an_engine_that_breaks_fails_its_task_and_keeps_what_was_finished(
     ]
     assert watch.ending().state == "failed"
     assert leftovers(ground.home) == []
-    assert engine.closed == 2  # once for its facts, once after the run
+    assert engine.closed == 3  # for its facts, to be held against the plan, and after the run
     assert ground.artifact(record["planned"]["segments"][0]["key"]).facts["frames"] == 5
 
 

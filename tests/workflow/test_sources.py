@@ -65,7 +65,7 @@ def test_a_video_is_made_again_from_itself_and_its_pictures_under_any_name(finis
     for index, name in enumerate(("z", "y", "x")):
         shutil.copy(ground.folder / f"{index}.png", tmp_path / f"{name}.png")
     home = open_home(tmp_path / "home")
-    trip = trip_of_video(result.video, keyframes=tmp_path)
+    trip = trip_of_video(result.video, keyframes=tmp_path, home=home)
     again = run_trip(trip, home=home, options=RunOptions())
     assert again.record["outcome"]["digest"] == result.record["outcome"]["digest"]
     assert again.video.read_bytes() == result.video.read_bytes()
@@ -74,7 +74,7 @@ def test_a_video_is_made_again_from_itself_and_its_pictures_under_any_name(finis
 def test_a_video_whose_lora_came_from_a_secret_address_is_made_again_all_the_same(ground: Ground) -> None:
     address = "https://me:hunter2hunter2@example.com/style.safetensors?token=abcd1234efgh"
     first = ground.run(through(0, 1, model="wan2.2-vace-a14b", loras=[{"file": address, "multiplier": "0.5"}]))
-    again = ground.run_trip(trip_of_video(first.video, keyframes=ground.folder))
+    again = ground.run_trip(trip_of_video(first.video, keyframes=ground.folder, home=ground.home))
     assert again.record["outcome"]["digest"] == first.record["outcome"]["digest"]
     assert [segment["reused"] for segment in again.record["applied"]["segments"]] == [True]
 
@@ -83,19 +83,19 @@ def test_a_plan_file_runs_as_it_is_and_makes_the_same_frames(finished: Finished,
     ground, result, _ = finished
     path = ground.folder / "plan.json"
     path.write_text(json.dumps(ground.trip(through(0, 1, 2, prompts=("up", "down"))).planned()))
-    trip = trip_of_plan(path, keyframes=None)
+    trip = trip_of_plan(path, keyframes=None, home=ground.home)
     again = run_trip(trip, home=open_home(tmp_path), options=RunOptions())
     assert packet_digest(again.video) == packet_digest(result.video)
     assert again.record["requested"] is None
 
 
 def test_keyframes_that_are_not_there_are_named(finished: Finished, tmp_path: Path) -> None:
-    _, result, _ = finished
+    ground, result, _ = finished
     draw(tmp_path, 1)
     with pytest.raises(SpecError, match=r"keyframes: no picture in .* is keyframe 1, 2; name its folder"):
-        trip_of_video(result.video, keyframes=tmp_path)
+        trip_of_video(result.video, keyframes=tmp_path, home=ground.home)
     with pytest.raises(SpecError, match="is not a folder"):
-        trip_of_video(result.video, keyframes=tmp_path / "none")
+        trip_of_video(result.video, keyframes=tmp_path / "none", home=ground.home)
 
 
 def test_a_plan_edited_by_hand_is_refused_under_its_old_keys_and_runs_under_new_ones(ground: Ground) -> None:
@@ -104,10 +104,10 @@ def test_a_plan_edited_by_hand_is_refused_under_its_old_keys_and_runs_under_new_
     path = ground.folder / "plan.json"
     path.write_text(json.dumps(plan))
     with pytest.raises(SpecError, match=r"segments\[0\]\.key: is not the key of this content"):
-        trip_of_plan(path, keyframes=None)
+        trip_of_plan(path, keyframes=None, home=ground.home)
     plan["segments"][0]["key"] = ""
     path.write_text(json.dumps(plan))
-    assert ground.run_trip(trip_of_plan(path, keyframes=None)).record["outcome"]["frames"] == 5
+    assert ground.run_trip(trip_of_plan(path, keyframes=None, home=ground.home)).record["outcome"]["frames"] == 5
 
 
 def test_a_video_of_others_carries_no_plan(ground: Ground) -> None:
@@ -156,10 +156,10 @@ def test_what_other_commands_read_is_refused_with_their_name(ground: Ground) -> 
 
 
 def test_folders_without_the_pictures_are_named_once(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, result, _ = finished
+    ground, result, _ = finished
     monkeypatch.chdir(result.folder.path)
     with pytest.raises(SpecError) as caught:
-        trip_of_video(Path(result.video.name), keyframes=None)
+        trip_of_video(Path(result.video.name), keyframes=None, home=ground.home)
     assert str(caught.value).count(str(result.folder.path.resolve())) == 1
 
 

@@ -19,15 +19,15 @@ from wayframe.engines.base import AppliedStep
 from wayframe.errors import MediaError, SpecError, StoreError, WayframeError
 from wayframe.store.runs import RunFolder
 from wayframe.workflow.log_import import import_log
+from wayframe.workflow.render import OnDifference
 from wayframe.workflow.run import RunResult
 from wayframe.workflow.subjects import Reader, model_defaults
 from workflow.engines import Scripted, install
-from workflow.rides import Data, Ground, Watch, draw, through
+from workflow.rides import LIGHTNING, Ground, Watch, draw, through
 
 Finished = tuple[Ground, RunResult, Watch]
 SPEC = through(0, 1, 2, prompts=("up", "down"))
 BESIDE = ("activated_loras", "loras_multipliers", "model_type")
-MODEL: Data = {"model": "wan2.2-vace-a14b", "preset": "lightning_baseline_2_2_2"}
 
 
 def reader(ground: Ground) -> Reader:
@@ -137,8 +137,9 @@ def test_applied_steps_win_over_planned_ones(ground: Ground, monkeypatch: pytest
         )
 
     install(monkeypatch, Scripted(denoises=True, reports=halved))
-    run = read(ground, ground.run(through(0, 1, engine="scripted", **MODEL)).folder.run_id)
-    plan = read(ground, ground.spec_file(through(0, 1, engine="scripted", **MODEL)))
+    done = ground.run(through(0, 1, engine="scripted", **LIGHTNING), on_difference=OnDifference.RECORD)
+    run = read(ground, done.folder.run_id)
+    plan = read(ground, ground.spec_file(through(0, 1, engine="scripted", **LIGHTNING)))
     applied, planned = run.segments[0], plan.segments[0]
     assert applied.steps is not None
     assert planned.steps is not None

@@ -93,7 +93,7 @@ def _argument(parameter: Parameter, kind: Any, info: ArgumentInfo) -> _Word:
 def _option(parameter: Parameter, kind: Any, info: OptionInfo) -> _Word:
     first = (info.default,) if isinstance(info.default, str) else ()  # in Annotated, typer keeps the first name there
     names = ", ".join([*first, *(info.param_decls or ())])
-    value = _value(_plain(kind))
+    value = info.metavar or _value(_plain(kind))
     says = " ".join([info.help or "", *_defaults(parameter, info)])
     return _Word(spelling=f"{names} {value}".rstrip(), says=says, panel=info.rich_help_panel or "")
 

@@ -10,26 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from wayframe.core.events import (
     TRANSIENT,
     FrameRendered,
+    LoraFetching,
     RunEvent,
     RunFinished,
     RunStarted,
     SegmentReused,
+    StepApplied,
     StitchProgress,
     TaskChanged,
     TaskKind,
-    TaskState,
 )
 from wayframe.core.plan import Plan
 from wayframe.core.wording import counted
 from wayframe.files import redact
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_PROGRESS = 0.1
 Listener = Callable[[RunEvent], None]
@@ -43,10 +40,33 @@ def display(show: str, *, plan: Plan) -> Iterator[Listener]:
     elif show == "json":
         yield _JsonLines().take
     elif sys.stderr.isatty():
-        with _progress() as progress:
-            yield _Live(progress, plan).take
+        from wayframe.cli import bars
+
+        with bars.step_bars() if _denoises(plan) else bars.frame_bars() as progress:
+            yield (bars.StepBars(progress, plan) if _denoises(plan) else bars.Bars(progress, plan)).take
     else:
         yield _Lines(plan).take
+
+
+@contextmanager
+def fetching(show: str) -> Iterator[Listener]:
+    """Give a listener for what is fetched before a run; `show` as in `display`."""
+    if show == "quiet":
+        yield lambda _event: None
+    elif show == "json":
+        yield _JsonLines().take
+    elif sys.stderr.isatty():
+        from wayframe.cli import bars
+
+        with bars.fetch_bars() as progress:
+            yield bars.FetchBars(progress).take
+    else:
+        yield _FetchLines().take
+
+
+def _denoises(plan: Plan) -> bool:
+    """Whether the engine of a plan runs the steps of it."""
+    return plan.forwards > 0 and all(found.code != "engine-does-not-denoise" for found in plan.findings)
 
 
 class _JsonLines:
@@ -66,7 +86,7 @@ class _JsonLines:
 
     def take(self, event: RunEvent) -> None:
         """Print the event, unless it is progress that comes too soon after the last one."""
-        if isinstance(event, TRANSIENT) and event.done < event.frames and not self._is_due():
+        if isinstance(event, TRANSIENT) and not _is_last(event) and not self._is_due():
             return
         stamp = self._now().isoformat(timespec="milliseconds")
         line = redact({"time": stamp, "event": type(event).__name__, **asdict(event)})
@@ -81,53 +101,26 @@ class _JsonLines:
         return True
 
 
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=36),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+def _is_last(event: LoraFetching | FrameRendered | StitchProgress) -> bool:
+    return event.done == (event.size if isinstance(event, LoraFetching) else event.frames)
 
 
-class _Live:
-    """One bar for the whole and one for each segment that is being rendered."""
+class _FetchLines:
+    """A line when a LoRA begins to come, and one when it is here."""
 
-    def __init__(self, progress: Progress, plan: Plan) -> None:
-        self._progress, self._plan = progress, plan
-        rendered = sum(segment.frames for segment in plan.segments)
-        self._total = progress.add_task("total", total=rendered + plan.frames)
-        self._bars: dict[int, TaskID] = {}
-        self._stitch: TaskID | None = None
-        self._counted: dict[int, int] = {}
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
 
     def take(self, event: RunEvent) -> None:
-        """Move the bars."""
-        if isinstance(event, FrameRendered):
-            if event.segment not in self._bars:
-                self._bars[event.segment] = self._progress.add_task(f"segment {event.segment}", total=event.frames)
-            self._count(event.segment, done=event.done)
-            self._progress.update(self._bars[event.segment], completed=event.done)
-        elif isinstance(event, SegmentReused):
-            self._count(event.segment, done=self._plan.segments[event.segment].frames)
-            self._progress.console.print(f"segment {event.segment} was rendered before", style="dim")
-        elif isinstance(event, TaskChanged) and event.state is TaskState.COMPLETE and event.segment in self._bars:
-            self._progress.remove_task(self._bars.pop(event.segment))
-        elif isinstance(event, StitchProgress):
-            if self._stitch is None:
-                self._stitch = self._progress.add_task("stitch", total=event.frames)
-            self._progress.update(self._stitch, completed=event.done)
-            self._count(-1, done=event.done)
-
-    def _count(self, part: int, *, done: int) -> None:
-        self._progress.advance(self._total, done - self._counted.get(part, 0))
-        self._counted[part] = done
+        """Print what is worth a line."""
+        if not isinstance(event, LoraFetching):
+            return
+        if event.lora not in self._begun:
+            self._begun.add(event.lora)
+            size = "" if event.size is None else f" ({event.size / 1e6:.0f} MB)"
+            sys.stderr.write(f"LoRA {event.lora}: fetching{size}\n")
+        if _is_last(event):
+            sys.stderr.write(f"LoRA {event.lora}: here\n")
 
 
 class _Lines:
@@ -135,6 +128,8 @@ class _Lines:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._reused: set[int] = set()
+        self._forwards = 0
 
     def take(self, event: RunEvent) -> None:
         """Print what is worth a line."""
@@ -148,7 +143,10 @@ class _Lines:
             size = f"{counted(event.segments, 'segment')}, {counted(event.frames, 'frame')}"
             return f"run {event.run_id} {verb}: {size}, engine {event.engine}"
         if isinstance(event, SegmentReused):
+            self._reused.add(event.segment)
             return f"segment {event.segment} was rendered before"
+        if isinstance(event, StepApplied):
+            return self._step(event)
         if isinstance(event, TaskChanged) and event.kind is not TaskKind.ORCHESTRATOR:
             name = (
                 event.kind.value if event.segment is None else f"segment {event.segment} of {len(self._plan.segments)}"
@@ -157,3 +155,15 @@ class _Lines:
         if isinstance(event, RunFinished):
             return f"run {event.run_id} {event.state.value}"
         return None
+
+    def _step(self, event: StepApplied) -> str | None:
+        """A line when an expert is done with a segment."""
+        if event.segment in self._reused:
+            return None
+        self._forwards += event.forwards
+        steps = self._plan.segments[event.segment].steps
+        if event.step + 1 < len(steps) and steps[event.step + 1].expert == event.expert:
+            return None
+        by = "" if event.expert == "only" else f" by {event.expert}"
+        place = f"segment {event.segment} of {len(self._plan.segments)}"
+        return f"{place}: step {event.step + 1} of {len(steps)}{by}, {self._forwards} of {self._plan.forwards} forwards"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wayframe.cli.options import HomeOption, JsonOption, KeyframesOption, LikeOption, Sources, StrictOption, spec_flags
+from wayframe.cli.options import (
+    EngineOptions,
+    HomeOption,
+    JsonOption,
+    KeyframesOption,
+    LikeOption,
+    Sources,
+    StrictOption,
+    spec_flags,
+)
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
@@ -44,10 +54,12 @@ def plan(
     like: LikeOption = Like.PLAIN,
     strict: StrictOption = False,
     keyframes: KeyframesOption = None,
+    option: EngineOptions = None,
     home: HomeOption = None,
 ) -> None:
     """Show every step that a run would do; touches no model."""
-    trip = _trip(sources, words=words, home=home, like=like, strict=strict, keyframes=keyframes)
+    given = _Given(sources=sources, words=words, keyframes=keyframes, options=option or [])
+    trip = _trip(given, home=home, like=like, strict=strict)
     if json:
         planned = trip.planned()
         _print_json({**planned, "origins": trip.resolved["origins"]} if origins and trip.resolved else planned)
@@ -70,13 +82,15 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when there is a warning or worse.")] = False,
     like: LikeOption = Like.PLAIN,
     keyframes: KeyframesOption = None,
+    option: EngineOptions = None,
     home: HomeOption = None,
 ) -> None:
     """Say what is allowed, but probably not meant."""
     from wayframe.core.documents import findings_json
     from wayframe.core.findings import Severity
 
-    trip = _trip(sources, words=words, home=home, like=like, keyframes=keyframes)
+    given = _Given(sources=sources, words=words, keyframes=keyframes, options=option or [])
+    trip = _trip(given, home=home, like=like)
     found = trip.plan.findings
     if json:
         _print_json(findings_json(found))
@@ -202,21 +216,25 @@ def schema(
     typer.echo(f"{out}: put `# yaml-language-server: $schema={out}` on the first line of a spec")
 
 
-def _trip(
-    sources: list[Path],
-    *,
-    words: dict[str, Any],
-    home: Path | None,
-    like: Like,
-    keyframes: Path | None,
-    strict: bool = False,
-) -> Trip:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What a trip is made of."""
+
+    sources: list[Path]
+    words: dict[str, Any]
+    keyframes: Path | None
+    options: list[str]
+
+
+def _trip(given: _Given, *, home: Path | None, like: Like, strict: bool = False) -> Trip:
     from wayframe.store.home import open_home
     from wayframe.workflow import sources as read
+    from wayframe.workflow.engine_options import parse_options
 
     place = open_home(home, make=False)
-    source = read.spec_source(sources, words=words, reading=read.Reading(like=like, strict=strict, home=place))
-    return read.trip_of_spec(source, home=place, pictures=keyframes)
+    reading = read.Reading(like=like, strict=strict, home=place)
+    source = read.spec_source(given.sources, words=given.words, reading=reading)
+    return read.trip_of_spec(source, home=place, pictures=given.keyframes, options=parse_options(given.options))
 
 
 def _record(what: str, *, home: Path | None) -> dict[str, Any]:

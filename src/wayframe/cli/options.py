@@ -36,6 +36,16 @@ KeyframesOption = Annotated[
     typer.Option("--keyframes", help="Folder of the pictures that are addresses in the spec.", show_default=False),
 ]
 
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="KEY=VALUE",
+        help="An option of the engine, such as dtype=float32; may be given more than once.",
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flag:

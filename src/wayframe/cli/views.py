@@ -227,6 +227,7 @@ def print_record(record: Mapping[str, Any]) -> None:
         what = task["kind"] if task["segment"] is None else f"{task['kind']} {task['segment']}"
         table.add_row(task["id"], task["state"], what, _applied(record, task))
     console.print(table)
+    _print_engine(record, console)
     outcome = record["outcome"]
     if "digest" in outcome:
         stitch = outcome["stitch"]
@@ -234,6 +235,34 @@ def print_record(record: Mapping[str, Any]) -> None:
             f"{outcome['video']}: {outcome['frames']} frames, {outcome['bytes']} bytes, "
             f"{stitch['copied']} copied, {stitch['encoded']} encoded, digest {outcome['digest'][:SHORT_KEY]}"
         )
+
+
+def _print_engine(record: Mapping[str, Any], console: Console) -> None:
+    """What the engine ran on, what it was given, and what it counted; nothing where it tells nothing."""
+    applied, environment = record["applied"], record["environment"]
+    options = " ".join(f"{name}={value}" for name, value in environment.get("options", {}).items())
+    counts = record["outcome"].get("engine", {})
+    if counts or options:
+        said = ", ".join(f"{name.replace('_', ' ')} {_count(name, count)}" for name, count in counts.items())
+        with_options = f" with {options}" if options else ""
+        console.print(Text(f"engine on {environment['device']}{with_options}: {said or 'nothing was counted'}"))
+    if "weights" in applied:
+        console.print(Text(f"weights {applied['weights']}"), soft_wrap=True)
+    for name, file in applied.get("loras", {}).items():
+        commit = f", commit {file['commit'][:SHORT_KEY]}" if file["commit"] else ""
+        held = _modules(applied["segments"], name)
+        console.print(Text(f"LoRA {name}: sha256 {file['sha256'][:SHORT_KEY]}{commit}{held}"), soft_wrap=True)
+
+
+def _count(name: str, count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if "bytes" in name else str(count)
+
+
+def _modules(segments: Sequence[Mapping[str, Any]], name: str) -> str:
+    """In how many modules a LoRA was held, where its engine tells it; the most of all steps."""
+    steps = [step for segment in segments for step in segment["steps"] or ()]
+    held = [step["modules"][name][0] for step in steps if name in step.get("modules", {})]
+    return f", in {max(held)} modules" if held else ""
 
 
 def _applied(record: Mapping[str, Any], task: Mapping[str, Any]) -> str:

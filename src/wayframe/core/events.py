@@ -71,7 +71,11 @@ class SegmentReused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepApplied:
-    """The engine applied a denoising step, as read back from the model."""
+    """The engine applied a denoising step, as read back from the model.
+
+    `sigma` and `sigma_next` are what the solver stepped between; `modules` gives for each LoRA how many modules held
+    its weight, and how many it is attached to. Both are told only by engines that read them back.
+    """
 
     task: str
     segment: int
@@ -81,6 +85,44 @@ class StepApplied:
     guidance: float
     loras: Mapping[str, float]
     forwards: int
+    sigma: float | None = None
+    sigma_next: float | None = None
+    modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraFetching:
+    """`done` of `size` bytes of a LoRA are here (None: not told). Not written to the logs."""
+
+    lora: str
+    done: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraReady:
+    """The file of a LoRA is here, before anything is rendered; `commit` where the site told one."""
+
+    lora: str
+    sha256: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsReady:
+    """The weights of the model are here; `identity` says which they are."""
+
+    model: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReported:
+    """What the engine says of itself after its work, finished or not: the device, versions, and counts by name."""
+
+    device: str
+    versions: Mapping[str, str]
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +175,16 @@ RunEvent: TypeAlias = (
     RunStarted
     | TaskChanged
     | SegmentReused
+    | LoraFetching
+    | LoraReady
+    | WeightsReady
     | StepApplied
     | FrameRendered
     | SegmentPublished
     | StitchProgress
     | FindingMade
+    | EngineReported
     | RunFinished
 )
-TRANSIENT = (FrameRendered, StitchProgress)
+TRANSIENT = (LoraFetching, FrameRendered, StitchProgress)
 """Events that only move a progress bar."""

@@ -55,6 +55,7 @@ def planned_table(segment: Mapping[str, Any]) -> StepTable | None:
             expert=step["expert"],
             guidance=step["guidance"],
             loras=dict(step["loras"]),
+            counted=step["forwards"],
         )
         for step in steps
     )
@@ -63,7 +64,7 @@ def planned_table(segment: Mapping[str, Any]) -> StepTable | None:
 
 def applied_table(steps: Sequence[Mapping[str, Any]], planned: StepTable) -> StepTable:
     """The table of applied steps (as in a record); phases come from the plan, which the engine does not know."""
-    drops = _drops([step["timestep"] for step in steps])
+    drops = _applied_drops(steps)
     phases = [row.phase for row in planned.rows]
     rows = tuple(
         StepRow(
@@ -73,6 +74,7 @@ def applied_table(steps: Sequence[Mapping[str, Any]], planned: StepTable) -> Ste
             expert=step["expert"],
             guidance=step["guidance"],
             loras=dict(step["loras"]),
+            counted=step.get("forwards"),
         )
         for position, step in enumerate(steps)
     )
@@ -94,7 +96,7 @@ def logged_table(steps: object) -> StepTable | None:
 
 
 def _logged_rows(steps: Sequence[Mapping[str, Any]]) -> tuple[StepRow, ...]:
-    drops = _drops([step["timestep"] for step in steps])
+    drops = _applied_drops(steps)
     parts = [(step["expert"], step["guidance"]) for step in steps]
     phases = accumulate((int(a != b) for a, b in pairwise(parts)), initial=1)
     return tuple(
@@ -105,6 +107,7 @@ def _logged_rows(steps: Sequence[Mapping[str, Any]]) -> tuple[StepRow, ...]:
             expert=step["expert"],
             guidance=step["guidance"],
             loras=dict(step["loras"]),
+            counted=step.get("forwards"),
         )
         for step, drop, phase in zip(steps, drops, phases, strict=True)
     )
@@ -228,6 +231,16 @@ def _without_entry(names: Sequence[str], multipliers: str) -> list[str]:
     return [
         f"{name} runs at 1.0: it has no multiplier, and WanGP gives such a LoRA 1.0 at all steps"
         for name in names[entries:]
+    ]
+
+
+def _applied_drops(steps: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The noise that each applied step removed: as the solver told it, else by the timesteps."""
+    by_time = _drops([step["timestep"] for step in steps])
+    told = [(step.get("sigma"), step.get("sigma_next")) for step in steps]
+    return [
+        drop if sigma is None or after is None else sigma - after
+        for (sigma, after), drop in zip(told, by_time, strict=True)
     ]
 
 

@@ -54,7 +54,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """One denoising step: `loras` maps each LoRA's name to its weight."""
+    """One denoising step: `loras` maps each LoRA's name to its weight; `counted` are its forwards, where told."""
 
     timestep: float
     sigma_drop: float
@@ -62,10 +62,13 @@ class StepRow:
     expert: str
     guidance: float
     loras: Mapping[str, float]
+    counted: int | None = field(default=None, compare=False)
 
     @property
     def forwards(self) -> int:
-        """Forwards of the model: guidance 1 costs one, any other value two."""
+        """Forwards of the model; where nobody counted them, guidance 1 costs one and any other value two."""
+        if self.counted is not None:
+            return self.counted
         return 1 if self.guidance == 1 else 2
 
 

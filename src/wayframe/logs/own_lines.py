@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from wayframe.core.events import RunFinished, RunStarted, RunState, TaskChanged, TaskKind, TaskState
-from wayframe.logs.literals import Object
+from wayframe.logs.literals import Json, Object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,10 @@ class SegmentFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTold:
-    """A step that the engine applied, as far as the line tells it: ``forwards`` stands in events only."""
+    """A step that the engine applied, as far as the line tells it.
+
+    ``forwards`` stands in events only; ``sigma``, ``sigma_next`` and ``modules`` where the engine told them.
+    """
 
     task: str
     segment: int
@@ -54,9 +57,12 @@ _CHANGED = re.compile(
 )
 _FOUND = re.compile(r"segment (\d{1,9}) was rendered before: .*")
 _STEP = re.compile(
-    rf"segment (\d{{1,9}}), step (\d{{1,9}}): timestep ({_NUMBER}), ([^,]{{1,80}}), guidance ({_NUMBER}), (.*)"
+    rf"segment (\d{{1,9}}), step (\d{{1,9}}): timestep ({_NUMBER}), (?:sigma ({_NUMBER}) to ({_NUMBER}), )?"
+    rf"([^,]{{1,80}}), guidance ({_NUMBER}), (.*)"
 )
-_LORA = re.compile(rf"(.{{1,300}}?) ({_NUMBER})(?:, |$)")
+_LORA = re.compile(rf"(.{{1,300}}?) ({_NUMBER})(?: in (\d{{1,9}}) of (\d{{1,9}}) modules)?(?:, |$)")
+_ENGINE = "engine on "
+"""Begins what the engine says of itself after its work."""
 
 
 def day_line(text: str) -> tuple[str, str] | None:
@@ -167,7 +173,24 @@ def _step(data: Mapping[str, Any]) -> StepTold:
     }
     if "forwards" in data:
         step["forwards"] = _count(data, "forwards")
+    step |= {name: _number(data[name]) for name in ("sigma", "sigma_next") if data.get(name) is not None}
+    if data.get("modules"):
+        step["modules"] = _modules(data["modules"])
     return StepTold(task=_text(data, "task"), segment=_count(data, "segment"), step=step)
+
+
+def _modules(told: object) -> Object:
+    if not isinstance(told, dict):
+        raise ValueError("modules")
+    return {_SURROGATE.sub("\ufffd", name): _held_and_attached(pair) for name, pair in told.items()}
+
+
+def _held_and_attached(pair: object) -> list[Json]:
+    if not isinstance(pair, list):
+        raise ValueError("modules")
+    held, attached = pair
+    told = {"held": held, "attached": attached}
+    return [_count(told, name) for name in told]
 
 
 def _finished(data: Mapping[str, Any]) -> RunFinished:
@@ -241,23 +264,26 @@ def _store_line(task: str | None, text: str) -> OwnEvent | None:
 
 def _engine_line(task: str | None, text: str) -> OwnEvent | None:
     told = _STEP.fullmatch(text)
+    if task is None and text.startswith(_ENGINE):
+        return None
     if task is None or told is None:
         raise ValueError("no step")
-    step: Object = {
-        "index": int(told[2]),
-        "timestep": float(told[3]),
-        "expert": told[4],
-        "guidance": float(told[5]),
-        "loras": {} if told[6] == "no LoRA" else dict(_weights(told[6])),
-    }
-    return StepTold(task=task, segment=int(told[1]), step=step)
+    step: Object = {"index": int(told[2]), "timestep": float(told[3]), "expert": told[6], "guidance": float(told[7])}
+    if told[4] is not None:
+        step |= {"sigma": float(told[4]), "sigma_next": float(told[5])}
+    return StepTold(task=task, segment=int(told[1]), step=step | _loras(told[8]))
 
 
-def _weights(text: str) -> list[tuple[str, float]]:
+def _loras(text: str) -> Object:
+    """Weights of LoRAs, and their modules where the line tells them."""
+    if text == "no LoRA":
+        return {"loras": {}}
     found = list(_LORA.finditer(text))
     if not found or found[0].start() or found[-1].end() != len(text):
         raise ValueError("no LoRAs and their weights")
-    return [(lora[1], float(lora[2])) for lora in found]
+    loras: Object = {"loras": {lora[1]: float(lora[2]) for lora in found}}
+    modules: Object = {lora[1]: [int(lora[3]), int(lora[4])] for lora in found if lora[3] is not None}
+    return {**loras, "modules": modules} if modules else loras
 
 
 _READERS: Mapping[str, Callable[[str | None, str], OwnEvent | None]] = {

@@ -21,8 +21,7 @@ from wayframe.media.metrics_compare import Aligned, compare_videos
 from wayframe.store.home import Home, open_home
 from wayframe.store.runs import find_run
 from wayframe.workflow.run import RunOptions, run_trip
-from wayframe.workflow.sources import capsule_of
-from wayframe.workflow.trip import prepare_plan
+from wayframe.workflow.sources import capsule_of, plan_trip
 
 THUMBNAIL = (240, 180)
 QUALITY = 78
@@ -102,9 +101,10 @@ def noise_floor(run: str, *, home: Home, keyframes: Path | None) -> NoiseFloor:
     record = folder.read()
     if "logged" in record or not folder.video.is_file():
         raise SpecError("--repeat", "has no video of ours", run)
-    trip = prepare_plan(parse_plan(record["planned"]), folders=[keyframes] if keyframes else _places(record))
+    folders, said = [keyframes] if keyframes else _places(record), record["environment"].get("options", {})
+    trip = plan_trip(parse_plan(record["planned"]), folders=folders, home=home, options=said)
     with TemporaryDirectory(prefix="wayframe-repeat-") as place:
-        again = run_trip(trip, home=open_home(Path(place)), options=RunOptions()).video
+        again = run_trip(trip, home=open_home(Path(place)), options=RunOptions(library=home)).video
         if packet_digest(again) == packet_digest(folder.video):
             return NoiseFloor(run=folder.run_id, same_packets=True)
         found = compare_videos(a=Footage(path=folder.video), b=Footage(path=again)).to_json()

@@ -13,7 +13,9 @@ from typing import Any, Self, TextIO
 
 from wayframe.core.events import (
     TRANSIENT,
+    EngineReported,
     FindingMade,
+    LoraReady,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -24,6 +26,7 @@ from wayframe.core.events import (
     TaskChanged,
     TaskKind,
     TaskState,
+    WeightsReady,
 )
 from wayframe.core.wording import counted
 from wayframe.files import redact, redact_text
@@ -108,22 +111,46 @@ def _described(event: RunEvent) -> _Line:
     if isinstance(event, TaskChanged):
         return _task_line(event)
     if isinstance(event, StepApplied):
-        loras = ", ".join(f"{name} {weight!r}" for name, weight in event.loras.items()) or "no LoRA"
-        what = f"step {event.step}: timestep {event.timestep!r}, {event.expert}, guidance {event.guidance!r}, {loras}"
-        return "DEBUG", "ENGINE", event.task, f"segment {event.segment}, {what}"
-    if isinstance(event, SegmentReused):
-        return "INFO", "STORE", event.task, f"segment {event.segment} was rendered before: {event.key}"
-    if isinstance(event, SegmentPublished):
-        return (
-            "INFO",
-            "STORE",
-            event.task,
-            f"segment {event.segment} published: {counted(event.frames, 'frame')}, {event.key}",
-        )
+        return "DEBUG", "ENGINE", event.task, _step_text(event)
+    if isinstance(event, SegmentReused | SegmentPublished):
+        return "INFO", "STORE", event.task, _artifact_text(event)
     if isinstance(event, FindingMade):
         found = event.finding
         return "WARNING", "LINT", None, f"{found.code} at {found.where}: {found.message}"
+    if isinstance(event, EngineReported | LoraReady | WeightsReady):
+        return _resource_line(event)
     return _run_line(event)
+
+
+def _artifact_text(event: SegmentReused | SegmentPublished) -> str:
+    if isinstance(event, SegmentReused):
+        return f"segment {event.segment} was rendered before: {event.key}"
+    return f"segment {event.segment} published: {counted(event.frames, 'frame')}, {event.key}"
+
+
+def _step_text(event: StepApplied) -> str:
+    loras = ", ".join(_lora_text(event, name) for name in event.loras) or "no LoRA"
+    between = "" if None in (event.sigma, event.sigma_next) else f"sigma {event.sigma!r} to {event.sigma_next!r}, "
+    what = f"timestep {event.timestep!r}, {between}{event.expert}, guidance {event.guidance!r}, {loras}"
+    return f"segment {event.segment}, step {event.step}: {what}"
+
+
+def _lora_text(event: StepApplied, name: str) -> str:
+    text = f"{name} {event.loras[name]!r}"
+    if name not in event.modules:
+        return text
+    held, attached = event.modules[name]
+    return f"{text} in {held} of {attached} modules"
+
+
+def _resource_line(event: EngineReported | LoraReady | WeightsReady) -> _Line:
+    if isinstance(event, EngineReported):
+        counts = "".join(f", {name} {count}" for name, count in event.counts.items())
+        return "INFO", "ENGINE", None, f"engine on {event.device}{counts}"
+    if isinstance(event, LoraReady):
+        commit = f", commit {event.commit}" if event.commit else ""
+        return "INFO", "STORE", None, f"LoRA {event.lora} is here: sha256 {event.sha256}{commit}"
+    return "INFO", "STORE", None, f"weights of {event.model} are here: {event.identity}"
 
 
 def _task_line(event: TaskChanged) -> _Line:

@@ -11,7 +11,9 @@ from uuid import uuid4
 from wayframe.core.digest import content_digest
 from wayframe.core.documents import findings_json
 from wayframe.core.events import (
+    EngineReported,
     FindingMade,
+    LoraReady,
     RunEvent,
     RunFinished,
     SegmentPublished,
@@ -20,6 +22,7 @@ from wayframe.core.events import (
     TaskChanged,
     TaskKind,
     TaskState,
+    WeightsReady,
 )
 from wayframe.core.plan import Plan
 from wayframe.store.runs import RECORD_SCHEMA, RUNNING
@@ -52,11 +55,11 @@ def new_record(trip: Trip, *, run_id: str, created: str) -> dict[str, Any]:
         "resolved": trip.resolved,
         "planned": planned,
         **_untouched(trip.plan),
-        "environment": environment(),
+        "environment": environment(trip.options),
     }
 
 
-def renewed_record(record: Mapping[str, Any], *, plan: Plan) -> dict[str, Any]:
+def renewed_record(record: Mapping[str, Any], *, trip: Trip) -> dict[str, Any]:
     """The record of an interrupted run as it goes on: its id and the ids of its tasks stay.
 
     Times are those of this attempt: what was done before is found again, and entered as such.
@@ -64,7 +67,8 @@ def renewed_record(record: Mapping[str, Any], *, plan: Plan) -> dict[str, Any]:
     tasks = [{**task, **_QUEUED} for task in record["tasks"]]
     ended = {"status": RUNNING, "finished": None, "error": None}
     findings = {"findings": record["planned"]["findings"]}
-    return {**record, **ended, **findings, "tasks": tasks, **_untouched(plan), "environment": environment()}
+    begun = {"tasks": tasks, **_untouched(trip.plan), "environment": environment(trip.options)}
+    return {**record, **ended, **findings, **begun}
 
 
 def _untouched(plan: Plan) -> dict[str, Any]:
@@ -87,9 +91,11 @@ def _tasks(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def environment() -> dict[str, Any]:
-    """Versions of what decides the result, and the device."""
+def environment(options: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Versions of what decides the result, the device, and the engine's options where there are any."""
+    said = {"options": dict(options)} if options else {}
     return {
+        **said,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
@@ -119,6 +125,21 @@ def apply_event(record: dict[str, Any], event: RunEvent, *, time: str) -> None:
     elif isinstance(event, RunFinished):
         record.update(status=event.state.value, finished=time, error=event.error)
         record["outcome"].update(event.outcome)
+    elif isinstance(event, LoraReady | WeightsReady | EngineReported):
+        _engine_told(record, event)
+
+
+def _engine_told(record: dict[str, Any], event: LoraReady | WeightsReady | EngineReported) -> None:
+    """What the engine was given, and what it said of itself after its work."""
+    applied, environment = record["applied"], record["environment"]
+    if isinstance(event, LoraReady):
+        applied.setdefault("loras", {})[event.lora] = {"sha256": event.sha256, "commit": event.commit}
+    elif isinstance(event, WeightsReady):
+        applied["weights"] = event.identity
+    else:
+        environment["device"] = event.device
+        environment["versions"] = {**environment["versions"], **event.versions}
+        record["outcome"]["engine"] = dict(event.counts)
 
 
 def _segment_made(record: dict[str, Any], event: SegmentPublished | SegmentReused, *, time: str) -> None:
@@ -157,5 +178,14 @@ def _step_applied(record: dict[str, Any], event: StepApplied) -> None:
             "guidance": event.guidance,
             "loras": dict(event.loras),
             "forwards": event.forwards,
+            **_told(event),
         },
     ]
+
+
+def _told(event: StepApplied) -> dict[str, Any]:
+    """What only some engines read back."""
+    known = None not in (event.sigma, event.sigma_next)
+    sigmas: dict[str, Any] = {"sigma": event.sigma, "sigma_next": event.sigma_next} if known else {}
+    modules = {name: list(pair) for name, pair in event.modules.items()}
+    return {**sigmas, "modules": modules} if modules else sigmas

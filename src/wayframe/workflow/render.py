@@ -1,16 +1,27 @@
-"""Segments that are missing, rendered, encoded and published one by one."""
+"""Segments that are missing, rendered, held against the plan step by step, encoded and published one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wayframe.core.events import FrameRendered, SegmentPublished, SegmentReused, StepApplied, TaskKind, TaskState
+from wayframe.core.events import (
+    FindingMade,
+    FrameRendered,
+    SegmentPublished,
+    SegmentReused,
+    StepApplied,
+    TaskKind,
+    TaskState,
+)
+from wayframe.core.findings import Finding
+from wayframe.core.levels import missing_steps, segment_differences, step_differences
 from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.engines.base import Engine, EngineEvent, Frame, FrameDone, SegmentDone, StepDone
 from wayframe.errors import EngineError, StoreError
@@ -21,33 +32,41 @@ from wayframe.workflow.jobs import JobBatch, Keyframes
 from wayframe.workflow.tasks import Tasks
 
 
+class OnDifference(StrEnum):
+    """What a run does when the engine applied something else than was planned; the finding is made either way."""
+
+    STOP = "stop"
+    RECORD = "record"
+
+
 @dataclass(slots=True, kw_only=True)
 class _Open:
-    """A segment being encoded."""
+    """A segment that has begun; its encoder is there from its first frame on."""
 
     segment: SegmentPlan
-    writer: VideoWriter
-    stack: ExitStack
     given: tuple[Frame, ...]
+    stack: ExitStack = field(default_factory=ExitStack)
+    writer: VideoWriter | None = None
     altered: bool = False
     steps: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, event: FrameDone) -> None:
+    def take(self, event: FrameDone, writer: VideoWriter) -> None:
         if event.index < len(self.given) and not np.array_equal(event.pixels, self.given[event.index]):
             self.altered = True
-        self.writer.write(event.pixels)
+        writer.write(event.pixels)
 
 
 @dataclass(slots=True, kw_only=True)
 class Renderer:
-    """Renders the segments of a plan that the store does not have."""
+    """Renders the segments of a plan that the store does not have; `engine` gives what renders, when it is needed."""
 
     plan: Plan
     keyframes: Keyframes
-    engine: Engine
+    engine: Callable[[], Engine]
     store: ArtifactStore
     tasks: Tasks
     cancelled: Callable[[], bool]
+    on_difference: OnDifference = OnDifference.STOP
     _open: dict[int, _Open] = field(default_factory=dict)
     _done: dict[int, Artifact] = field(default_factory=dict)
 
@@ -74,8 +93,12 @@ class Renderer:
         self._done[segment.index] = artifact
         task = self.tasks.segment(segment.index)
         self.tasks.emit(SegmentReused(task=task, segment=segment.index, **_told(artifact)))
-        for step in artifact.facts.get("steps") or ():
-            self.tasks.emit(_step_event(step, task=task, segment=segment.index))
+        steps = artifact.facts.get("steps")
+        if steps is not None:
+            for step in steps:
+                self.tasks.emit(_step_event(step, task=task, segment=segment.index))
+            way_out = f"it was rendered so before; remove {artifact.video.parent} to have it rendered again"
+            self._differ(segment_differences(segment, steps), way_out=way_out)
         self.tasks.change(TaskKind.SEGMENT, TaskState.COMPLETE, segment=segment.index)
         return True
 
@@ -89,65 +112,86 @@ class Renderer:
 
     def _render(self, numbers: Sequence[int], *, given: tuple[Frame, ...]) -> None:
         jobs = JobBatch(self.plan, self.keyframes, segments=numbers, given=given)
+        engine = self.engine()
         with self.store.staging() as folder, ExitStack() as stack:
             stack.callback(self._abandon)
-            for event in self.engine.render(jobs, cancelled=self.cancelled):
-                self._take(event, folder=folder, given=given)
+            for event in engine.render(jobs, cancelled=self.cancelled):
+                self._take(event, engine=engine, folder=folder, given=given)
         left = [number for number in numbers if number not in self._done]
         if left:
-            raise EngineError(f"engine {self.engine.name} did not finish segment {left[0]}")
+            raise EngineError(f"engine {engine.name} did not finish segment {left[0]}")
 
-    def _take(self, event: EngineEvent, *, folder: Path, given: tuple[Frame, ...]) -> None:
-        current = self._open.get(event.segment) or self._begin(event.segment, folder=folder, given=given)
+    def _take(self, event: EngineEvent, *, engine: Engine, folder: Path, given: tuple[Frame, ...]) -> None:
+        current = self._open.get(event.segment) or self._begin(event.segment, given=given)
         if isinstance(event, StepDone):
-            step = asdict(event.step)
-            current.steps.append(step)
-            self.tasks.emit(_step_event(step, task=self.tasks.segment(event.segment), segment=event.segment))
+            self._applied(current, asdict(event.step))
         elif isinstance(event, FrameDone):
-            current.take(event)
+            current.take(event, self._writer(current, folder=folder))
             frames = current.segment.frames
             self.tasks.emit(FrameRendered(segment=event.segment, done=event.index + 1, frames=frames))
         elif isinstance(event, SegmentDone):
-            self._publish(current)
+            self._publish(current, engine=engine)
 
-    def _begin(self, number: int, *, folder: Path, given: tuple[Frame, ...]) -> _Open:
-        segment = self.plan.segments[number]
+    def _begin(self, number: int, *, given: tuple[Frame, ...]) -> _Open:
         self.tasks.change(TaskKind.SEGMENT, TaskState.RUNNING, segment=number)
-        width, height = self.plan.size
-        stack = ExitStack()
-        writer = stack.enter_context(
-            VideoWriter(
-                folder / f"{number}-{VIDEO}",
-                width=width,
-                height=height,
-                fps=self.plan.rate,
-                cuts=segment.cuts,
-                profile=PROFILES[self.plan.profile],
-            )
-        )
-        self._open[number] = _Open(segment=segment, writer=writer, stack=stack, given=given)
+        self._open[number] = _Open(segment=self.plan.segments[number], given=given)
         return self._open[number]
 
-    def _publish(self, current: _Open) -> None:
-        segment = current.segment
-        if current.writer.count != segment.frames:
+    def _applied(self, current: _Open, step: dict[str, Any]) -> None:
+        """Enter a step, and hold it against the plan before the next one is made."""
+        found = list(step_differences(current.segment, step, before=current.steps))
+        current.steps.append(step)
+        number = current.segment.index
+        self.tasks.emit(_step_event(step, task=self.tasks.segment(number), segment=number))
+        self._differ(found)
+
+    def _differ(self, found: Iterable[Finding], *, way_out: str = "nothing of this segment was published") -> None:
+        """Make the findings; then stop the run because of the first one, unless differences are only recorded."""
+        findings = list(found)
+        for item in findings:
+            self.tasks.emit(FindingMade(finding=item))
+        if findings and self.on_difference is OnDifference.STOP:
+            goes_on = f"--on-difference {OnDifference.RECORD.value} goes on"
+            raise EngineError(f"{findings[0].message} [{findings[0].code}]; {way_out}, {goes_on}")
+
+    def _writer(self, current: _Open, *, folder: Path) -> VideoWriter:
+        """The encoder of a segment: many segments are denoised at a time, but few of them have frames."""
+        if current.writer is None:
+            width, height = self.plan.size
+            current.writer = current.stack.enter_context(
+                VideoWriter(
+                    folder / f"{current.segment.index}-{VIDEO}",
+                    width=width,
+                    height=height,
+                    fps=self.plan.rate,
+                    cuts=current.segment.cuts,
+                    profile=PROFILES[self.plan.profile],
+                )
+            )
+        return current.writer
+
+    def _publish(self, current: _Open, *, engine: Engine) -> None:
+        segment, writer = current.segment, current.writer
+        if engine.denoises:
+            self._differ(missing_steps(segment, current.steps))
+        count = writer.count if writer else 0
+        if writer is None or count != segment.frames:
             raise EngineError(
-                f"engine {self.engine.name} made {current.writer.count} frames of segment {segment.index}, "
-                f"{segment.frames} were planned"
+                f"engine {engine.name} made {count} frames of segment {segment.index}, {segment.frames} were planned"
             )
         current.stack.close()
         del self._open[segment.index]
-        video = current.writer.facts
+        video = writer.facts
         if video is None:
             raise EngineError(f"segment {segment.index} was not written")
         facts = {
-            "engine": self.engine.identity,
+            "engine": engine.identity,
             "frames": video.frames,
             "digest": video.digest,
             "altered": current.altered,
-            "steps": current.steps if self.engine.denoises else None,
+            "steps": current.steps if engine.denoises else None,
         }
-        artifact = self.store.publish(current.writer.path, key=segment.key, facts=facts)
+        artifact = self.store.publish(writer.path, key=segment.key, facts=facts)
         self._done[segment.index] = artifact
         task = self.tasks.segment(segment.index)
         self.tasks.emit(SegmentPublished(task=task, segment=segment.index, **_told(artifact)))
@@ -165,6 +209,7 @@ def _told(artifact: Artifact) -> dict[str, Any]:
 
 
 def _step_event(step: dict[str, Any], *, task: str, segment: int) -> StepApplied:
+    """A step as an event; artifacts from before sigmas and modules were kept do not tell them."""
     return StepApplied(
         task=task,
         segment=segment,
@@ -174,4 +219,7 @@ def _step_event(step: dict[str, Any], *, task: str, segment: int) -> StepApplied
         guidance=step["guidance"],
         loras=step["loras"],
         forwards=step["forwards"],
+        sigma=step.get("sigma"),
+        sigma_next=step.get("sigma_next"),
+        modules={name: (held, attached) for name, (held, attached) in step.get("modules", {}).items()},
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,8 @@ from wayframe.core.events import (
     TaskKind,
     TaskState,
 )
-from wayframe.core.levels import applied_against_planned
 from wayframe.core.plan import Plan
-from wayframe.engines.base import Engine
-from wayframe.engines.registry import load_engine
-from wayframe.errors import CancelledError, SpecError, StoreError, WayframeError
+from wayframe.errors import CancelledError, StoreError, WayframeError
 from wayframe.files import redact, redact_text
 from wayframe.media.encode import PROFILES
 from wayframe.media.sheet import contact_sheet
@@ -33,6 +31,7 @@ from wayframe.media.stitch import Join, StitchReport, stitch
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home
 from wayframe.store.runs import VIDEO, RunFolder
+from wayframe.workflow.bench import Bench, check_engine, check_supplies
 from wayframe.workflow.claim import Claim, claimed
 from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.jobs import Keyframes
@@ -40,19 +39,26 @@ from wayframe.workflow.journal import Journal
 from wayframe.workflow.out import Out
 from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
-from wayframe.workflow.render import Renderer
+from wayframe.workflow.render import OnDifference, Renderer
+from wayframe.workflow.scratch import remove_scratch, scratch_folder, sweep_scratch
 from wayframe.workflow.tasks import Tasks
-from wayframe.workflow.trip import Trip, check_loras
+from wayframe.workflow.trip import Trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a run behaves: where a copy of the video goes, who listens, and what stops it."""
+    """How a run behaves: where a copy of the video goes, who listens, and what stops it.
+
+    `on_difference` says what happens when the engine does something else than was planned. The model's weights are
+    looked for in `library`, where that is another home than the one that the run is kept in.
+    """
 
     out: Path | None = None
     force: bool = False
     listen: Callable[[RunEvent], None] = lambda _event: None
     cancelled: Callable[[], bool] = lambda: False
+    on_difference: OnDifference = OnDifference.STOP
+    library: Home | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,50 +83,39 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
         out.check()
     store = ArtifactStore(home)
     store.sweep()
-    with closing(load_engine(trip.plan.engine)) as engine:
-        check_engine(trip.plan, engine)
-        if engine.denoises:
-            check_loras(trip.plan)
-        with claimed(home, plan_digest=plan_digest(planned)) as claim:
-            folder, earlier = claim.folder, claim.earlier
-            folder.clear_partial_files()
-            record = _record(trip, claim)
-            with Journal(folder, record=record, listen=options.listen) as journal:
-                work = _Run(
-                    trip=trip, folder=folder, tasks=Tasks(journal=journal), options=options, store=store, out=out
-                )
-                work.execute(
-                    lambda: Renderer(
-                        plan=trip.plan,
-                        keyframes=Keyframes(trip.plan, trip.images),
-                        engine=engine,
-                        store=store,
-                        tasks=work.tasks,
-                        cancelled=options.cancelled,
-                    ).run(),
-                    denoises=engine.denoises,
-                    continued=earlier is not None,
-                )
+    sweep_scratch(home)
+    library, digest = options.library or home, plan_digest(planned)
+    denoises = check_engine(trip)
+    if denoises:
+        check_supplies(trip, home=library, store=store)
+    with claimed(home, plan_digest=digest) as claim:
+        folder, earlier = claim.folder, claim.earlier
+        folder.clear_partial_files()
+        record = _record(trip, claim)
+        with Journal(folder, record=record, listen=options.listen) as journal:
+            tasks = Tasks(journal=journal)
+            bench = Bench(
+                trip=trip,
+                home=library,
+                denoises=denoises,
+                scratch=partial(scratch_folder, home, plan_digest=digest),
+                emit=tasks.emit,
+            )
+            work = _Run(trip=trip, folder=folder, tasks=tasks, options=options, store=store, out=out, bench=bench)
+            work.execute(continued=earlier is not None)
+    remove_scratch(home, plan_digest=digest)
     return RunResult(folder=folder, record=record, video=options.out or folder.video)
 
 
 def _record(trip: Trip, claim: Claim) -> dict[str, Any]:
     """The record that a run begins with, or goes on with."""
     if claim.earlier is not None:
-        record = renewed_record(claim.earlier, plan=trip.plan)
+        record = renewed_record(claim.earlier, trip=trip)
     else:
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = new_record(trip, run_id=claim.folder.run_id, created=created)
     record["attempts"] += 1
     return record
-
-
-def check_engine(plan: Plan, engine: Engine) -> None:
-    """Raise `SpecError` when the engine here is not the one of the plan: its frames would get another's keys."""
-    if engine.identity != plan.engine_identity:
-        raise SpecError(
-            "engine_identity", f"the engine here is {engine.identity}", plan.engine_identity, fix="plan again here"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +126,9 @@ class _Run:
     options: RunOptions
     store: ArtifactStore
     out: Out | None
+    bench: Bench
 
-    def execute(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool, continued: bool) -> None:
+    def execute(self, *, continued: bool) -> None:
         plan = self.trip.plan
         self.tasks.emit(
             RunStarted(
@@ -145,23 +141,21 @@ class _Run:
         )
         self.tasks.change(TaskKind.ORCHESTRATOR, TaskState.RUNNING)
         try:
-            outcome = self._work(render, denoises=denoises)
+            outcome = self._work()
         except BaseException as error:
             self._ended(error)
             raise
         self.tasks.change(TaskKind.ORCHESTRATOR, TaskState.COMPLETE)
         self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=RunState.COMPLETED, video=VIDEO, outcome=outcome))
 
-    def _work(self, render: Callable[[], dict[int, Artifact]], *, denoises: bool) -> dict[str, Any]:
+    def _work(self) -> dict[str, Any]:
         begin = time.perf_counter()
-        artifacts = render()
+        artifacts = self._render()
         rendered = time.perf_counter()
         report = self._stitch(artifacts)
         stitched = time.perf_counter()
         metrics = measure_trip(self.trip, video=self.folder.video, cancelled=self.options.cancelled)
         measured = time.perf_counter()
-        if denoises:
-            self._hold_levels()
         if self.out is not None:
             self.out.deliver(self.folder.video)
         return {
@@ -177,6 +171,18 @@ class _Run:
                 "metrics": round(measured - stitched, 3),
             },
         }
+
+    def _render(self) -> dict[int, Artifact]:
+        with closing(self.bench) as bench:
+            return Renderer(
+                plan=self.trip.plan,
+                keyframes=Keyframes(self.trip.plan, self.trip.images),
+                engine=bench.engine,
+                store=self.store,
+                tasks=self.tasks,
+                cancelled=self.options.cancelled,
+                on_difference=self.options.on_difference,
+            ).run()
 
     def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
         plan = self.trip.plan
@@ -206,12 +212,6 @@ class _Run:
 
     def _capsule(self) -> str:
         return seal(spec=redact(self.trip.requested), resolved=self.trip.resolved, plan=redact(self.trip.planned()))
-
-    def _hold_levels(self) -> None:
-        segments = self.tasks.journal.record["applied"]["segments"]
-        applied = {segment["index"]: segment["steps"] or () for segment in segments}
-        for found in applied_against_planned(self.trip.plan, applied):
-            self.tasks.emit(FindingMade(finding=found))
 
     def _ended(self, error: BaseException) -> None:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)

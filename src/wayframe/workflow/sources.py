@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from wayframe.core.payload import is_payload, without_secrets
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_rules import PAYLOAD_SECRET
 from wayframe.core.payload_spec import Imported, import_payload
-from wayframe.core.plan import PLAN_SCHEMA
+from wayframe.core.plan import PLAN_SCHEMA, Plan
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
 from wayframe.files import Redactor, is_secret_name, secret_values
@@ -23,7 +23,11 @@ from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
 from wayframe.store.runs import RECORD_SCHEMA
 from wayframe.store.specs import SUFFIXES, read_data
-from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, prepare, prepare_plan
+from wayframe.workflow.bench import check_engine
+from wayframe.workflow.engine_options import engine_options
+from wayframe.workflow.lora_files import Fetch, fetch_loras, found_loras, remote_loras
+from wayframe.workflow.model_weights import weights_of
+from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, engine_facts, prepare, prepare_plan
 
 FLAGS = "flags"
 """The key under which a record keeps the flags that took the place of a payload's words."""
@@ -127,21 +131,49 @@ def _hidden_in_texts(data: object) -> Iterator[Finding]:
         yield finding(PAYLOAD_SECRET, message, where="payload", evidence={"texts": redactor.count})
 
 
-def trip_of_spec(source: SpecSource, *, home: Home, pictures: Path | None = None) -> Trip:
+def trip_of_spec(
+    source: SpecSource, *, home: Home, pictures: Path | None = None, options: Mapping[str, str] | None = None
+) -> Trip:
     """The trip of a spec; keyframes that are addresses are looked for in `pictures` by their names."""
-    return prepare(source.spec, base=source.base, home=home, pictures=pictures, imported=source.imported)
+    return prepare(
+        source.spec, base=source.base, home=home, pictures=pictures, imported=source.imported, options=options
+    )
 
 
-def trip_of_plan(path: Path, *, keyframes: Path | None) -> Trip:
-    """The trip of a plan file; its pictures are looked for in `keyframes`, else beside the plan and where we are."""
+def trip_of_plan(path: Path, *, keyframes: Path | None, home: Home, options: Mapping[str, str] | None = None) -> Trip:
+    """The trip of a plan file; its pictures and LoRAs are looked for in `keyframes`, else beside the plan and here."""
     plan = parse_plan(read_data(path))
-    return prepare_plan(plan, folders=_folders(path, keyframes=keyframes))
+    return plan_trip(plan, folders=_folders(path, keyframes=keyframes), home=home, options=options or {})
 
 
-def trip_of_video(path: Path, *, keyframes: Path | None) -> Trip:
-    """The trip that a video of ours carries; pictures as in `trip_of_plan`."""
+def trip_of_video(path: Path, *, keyframes: Path | None, home: Home, options: Mapping[str, str] | None = None) -> Trip:
+    """The trip that a video of ours carries; pictures and LoRAs as in `trip_of_plan`."""
     carried = capsule_of(path)
-    return prepare_plan(parse_plan(carried["plan"]), folders=_folders(path, keyframes=keyframes), carried=carried)
+    folders = _folders(path, keyframes=keyframes)
+    trip = plan_trip(parse_plan(carried["plan"]), folders=folders, home=home, options=options or {})
+    return replace(trip, requested=carried.get("spec"), resolved=carried.get("resolved"))
+
+
+def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mapping[str, str]) -> Trip:
+    """The trip of a plan, ready to run: its pictures and LoRAs are found by digest, its engine gets its options."""
+    trip, loras = prepare_plan(plan, folders=folders), dict[str, Path]()
+    said = engine_options(plan.engine, home=home, given=options)
+    if engine_facts(plan.engine, options=said).denoises:
+        plan, loras = found_loras(plan, folders=folders, home=home)
+    return replace(trip, plan=plan, loras=loras, options=said)
+
+
+def trip_to_run(make: Callable[[], Trip], *, home: Home, fetch: Fetch) -> Trip:
+    """The trip that `make` makes, after the LoRAs were fetched that its engine needs: their bytes decide the keys.
+
+    Raises `SpecError`, `EngineError`, `StoreError` or `CancelledError`.
+    """
+    trip = make()
+    if not check_engine(trip) or not remote_loras(trip.plan, trip.loras):
+        return trip
+    weights_of(trip.plan, home=home)  # nothing is fetched for a run that could not begin
+    fetch_loras(trip.plan, trip.loras, home=home, fetch=fetch)
+    return make()
 
 
 def _folders(path: Path, *, keyframes: Path | None) -> list[Path]:

@@ -88,9 +88,10 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
         values[Level.REQUESTED] = {**_without(requested, NOT_OF_THE_RUN), **_positions(requested)}
     if resolved:
         values[Level.RESOLVED] = _without(resolved["values"], NOT_OF_THE_RUN)
-    for level in (Level.OUTCOME, Level.ENVIRONMENT):
-        if record.get(level.value):
-            values[level] = _without(record[level.value], frozenset({"segments", "metrics"}))
+    for level in (Level.APPLIED, Level.OUTCOME, Level.ENVIRONMENT):
+        known = _without(record.get(level.value) or {}, frozenset({"segments", "metrics"}))
+        if known:
+            values[level] = known
     return Subject(
         name=name,
         kind=kind,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,21 @@ from wayframe.core.findings import Finding, finding
 from wayframe.core.lint import Lint, with_findings
 from wayframe.core.payload_rules import LORA_BY_NAME
 from wayframe.core.payload_spec import Imported, with_import
-from wayframe.core.plan import EngineFacts, Plan, make_plan
+from wayframe.core.plan import EngineFacts, Plan, lora_ids, make_plan
 from wayframe.core.recipe import lora_files
 from wayframe.core.resolve import Resolved, resolve
 from wayframe.core.spec import TravelSpec, spec_json
+from wayframe.engines.base import EngineSetup
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import SpecError
 from wayframe.files import redact_text, sha256_file
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
+from wayframe.store.lora_places import find_place
+from wayframe.workflow.engine_options import engine_options
+from wayframe.workflow.lora_files import is_remote
+from wayframe.workflow.model_weights import weights_identity
 from wayframe.workflow.pictures import keyframe_files, remote_findings
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"})
@@ -33,6 +39,7 @@ class Trip:
     """A plan with the files of its keyframes; `requested` and `resolved` as plain JSON, None where not known.
 
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
+    `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine.
     """
 
     plan: Plan
@@ -40,6 +47,8 @@ class Trip:
     requested: Mapping[str, Any] | None = None
     resolved: Mapping[str, Any] | None = None
     remote: tuple[str, ...] = ()
+    loras: Mapping[str, Path] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
         """The trip with further findings in its plan."""
@@ -51,9 +60,17 @@ class Trip:
 
 
 def prepare(
-    spec: TravelSpec, *, base: Path, home: Home, pictures: Path | None = None, imported: Imported | None = None
+    spec: TravelSpec,
+    *,
+    base: Path,
+    home: Home,
+    pictures: Path | None = None,
+    imported: Imported | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Trip:
     """Plan a spec; pictures and LoRAs are looked for relative to `base`, remote pictures by their name in `pictures`.
+
+    `options` are those that are given for the engine, and win over those of the home folder.
 
     Reads the keyframes' heads and digests, no model, and no pixels unless a picture may be transparent. `imported`
     tells of the payload that the spec was made of. Raises `InputError` for anything that is wrong.
@@ -63,9 +80,14 @@ def prepare(
     resolved = resolve(spec, catalogue=catalogue, first_size=(facts[0].width, facts[0].height))
     resolved = with_import(resolved, imported) if imported else resolved
     _check_prompts(resolved)
-    engine = engine_facts(resolved.engine)
+    said = engine_options(resolved.engine, home=home, given=options or {})
+    engine = engine_facts(resolved.engine, options=said)
     plan = make_plan(
-        resolved, keyframes=facts, lora_digests=_lora_digests(spec, resolved, base=base, home=home), engine=engine
+        resolved,
+        keyframes=facts,
+        lora_digests=_lora_digests(spec, resolved, base=base, home=home),
+        engine=engine,
+        weights=weights_identity(resolved.model, engine=engine, home=home),
     )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote = remote_findings(facts)
@@ -75,6 +97,8 @@ def prepare(
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),
         remote=tuple(str(item.evidence["address"]) for item in remote),
+        loras=_lora_files(resolved, base=base, home=home),
+        options=said,
     )
 
 
@@ -91,20 +115,18 @@ def _check_prompts(resolved: Resolved) -> None:
                 )
 
 
-def engine_facts(name: str) -> EngineFacts:
+def engine_facts(name: str, *, options: Mapping[str, str]) -> EngineFacts:
     """What a plan needs of an engine; one that is not installed here can be planned for under its bare name."""
     if name not in names():
         return EngineFacts(name=name, identity=name, denoises=True)
-    engine = load_engine(name)
-    facts = EngineFacts(name=name, identity=engine.identity, denoises=engine.denoises)
-    engine.close()
-    return facts
+    with closing(load_engine(name, EngineSetup(options=options))) as engine:
+        return EngineFacts(name=name, identity=engine.identity, denoises=engine.denoises)
 
 
-def prepare_plan(plan: Plan, *, folders: Sequence[Path], carried: Mapping[str, Any] | None = None) -> Trip:
+def prepare_plan(plan: Plan, *, folders: Sequence[Path]) -> Trip:
     """A plan from a file or a video; its keyframes are found by digest among the pictures in `folders`.
 
-    `carried` is what the video carried beside the plan. Raises `SpecError` that names the keyframes which are missing.
+    Raises `SpecError` that names the keyframes which are missing.
     """
     wanted = {keyframe.digest for keyframe in plan.keyframes}
     found: dict[str, Path] = {}
@@ -120,13 +142,7 @@ def prepare_plan(plan: Plan, *, folders: Sequence[Path], carried: Mapping[str, A
             f"no picture in {places} is keyframe {', '.join(missing)}",
             fix="name its folder with --keyframes",
         )
-    known = carried or {}
-    return Trip(
-        plan=plan,
-        images=tuple(found[keyframe.digest] for keyframe in plan.keyframes),
-        requested=known.get("spec"),
-        resolved=known.get("resolved"),
-    )
+    return Trip(plan=plan, images=tuple(found[keyframe.digest] for keyframe in plan.keyframes))
 
 
 def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
@@ -147,20 +163,26 @@ def _lora_digests(spec: TravelSpec, resolved: Resolved, *, base: Path, home: Hom
     }
 
 
+def _lora_files(resolved: Resolved, *, base: Path, home: Home) -> dict[str, Path]:
+    """The files of the LoRAs that are here, by id: those of the spec, and those that were fetched from an address."""
+    ids = lora_ids(lora_files([segment.recipe for segment in resolved.segments]))
+    places = {name: _lora_file(file, base=base, home=home) for file, name in ids.items()}
+    return {name: path for name, path in places.items() if path is not None and path.is_file()}
+
+
+def _lora_file(file: str, *, base: Path, home: Home) -> Path | None:
+    if not is_remote(file):
+        return base / file
+    place = find_place(file, home=home)
+    return place.path if place else None
+
+
 def _named_loras(plan: Plan) -> Iterator[Finding]:
     for name, lora in plan.loras.items():
         if lora.digest.startswith(BY_NAME):
             file = lora.digest.removeprefix(BY_NAME)
             message = f"{file} is not here: it is known by its name only"
             yield finding(LORA_BY_NAME, message, where=f"loras.{name}", evidence={"file": file})
-
-
-def check_loras(plan: Plan) -> None:
-    """Raise `SpecError` when a LoRA has no file: a plan can do without, a run that denoises cannot."""
-    missing = [lora.digest.removeprefix(BY_NAME) for lora in plan.loras.values() if lora.digest.startswith(BY_NAME)]
-    if missing:
-        fix = "put them beside the payload or the spec"
-        raise SpecError("loras", f"{len(missing)} of them are not here: {', '.join(missing)}", fix=fix)
 
 
 def _places(value: object, file: str, *, path: str = "") -> Iterator[str]:
