@@ -28,9 +28,13 @@ SIGNATURE = "X-Amz-Signature=deadbeefdeadbeef"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One answer that goes wrong: cut after so many bytes of the body, or another status, or other headers."""
+    """One answer that goes wrong: cut after so many bytes of the body, or another status, or other headers.
+
+    With `hold` the connection stays open after the cut until that is set.
+    """
 
     cut: int | None = None
+    hold: threading.Event | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
@@ -94,6 +98,8 @@ class FileServer:
             status, part = 206, data[start:]
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         ask.send(status, headers=headers, body=part if fault.body is None else fault.body, cut=fault.cut)
+        if fault.hold is not None:
+            fault.hold.wait()
 
 
 @dataclass(kw_only=True)

@@ -147,20 +147,18 @@ def _print_checks(name: str, *, checks: list[FileCheck], faults: list[str]) -> N
 
 
 def _print_rows(rows: list[ModelRow]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    """A line for each; nothing is cut, for paths are there to be copied."""
+    lines = [("model", "kind", "experts", "size", "licence", "weights", "where"), *map(_words, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (word.ljust(width) for word, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
 
-    from wayframe.cli.views import out
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("model", "kind", "experts", "size", "licence", "weights", "where"):
-        table.add_column(name, no_wrap=True, overflow="fold" if name == "where" else "ellipsis")
-    for row in rows:
-        size = f"{row.size_gb:.1f} GB" if row.size_gb is not None else "?"
-        place = str(row.folder) if row.folder else row.source
-        words = (row.name, row.kind, str(row.experts), size, row.license or "?", row.state, place)
-        table.add_row(*map(escape, words))
-    out().print(table, soft_wrap=True)
+def _words(row: ModelRow) -> tuple[str, ...]:
+    size = f"{row.size_gb:.1f} GB" if row.size_gb is not None else "?"
+    place = str(row.folder) if row.folder else row.source
+    return (row.name, row.kind, str(row.experts), size, row.license or "?", row.state, place)
 
 
 def _announced(plan: PullPlan) -> str:

@@ -37,7 +37,7 @@ def new(
 
 
 def doctor(json: JsonOption = False, home: HomeOption = None) -> None:
-    """Check versions, codecs, space and the home folder."""
+    """Check versions, codecs, space and the home folder, and propose a model for this machine."""
     from wayframe.workflow.checkup import check_up
 
     checks = check_up(home)
