@@ -196,4 +196,5 @@ def _judge(misfits: Mapping[str, str], *, fitting: int, field: str, partial: boo
     more = f" and {len(misfits) - _NAMED} more" if len(misfits) > _NAMED else ""
     if not fitting:
         raise SpecError(field, f"nothing in it fits the model: {shown}{more}", fix=_OTHER)
-    raise SpecError(field, f"{len(misfits)} modules do not fit the model, {fitting} do: {shown}{more}", fix=_PARTIAL)
+    counted = f"{len(misfits)} of {len(misfits) + fitting} modules"
+    raise SpecError(field, f"{counted} do not fit the model: {shown}{more}", fix=_PARTIAL)

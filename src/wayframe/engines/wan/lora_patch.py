@@ -8,7 +8,8 @@ costs tokens * (in + out) * rank, the product B A costs in * out * rank, so the 
 
 Precision: weight and alpha go into B in float32 and are rounded once to the type of the input; `addmm` rounds W + B A
 once. In float32 that is exact to rounding. In bfloat16 the merged weight is as fine as the base weight itself, which
-is how LoRAs are merged everywhere, and its result is no further from float32 than that of the low-rank pair.
+is how LoRAs are merged everywhere; its result is about as far from float32 as that of the low-rank pair (measured in
+benchmarks/lora_patch.py: 1.3 % and 1.2 % of what the LoRAs add, of which 0.8 % is the rounding of the output alone).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Patch:
         self.module, self.target = module, target
         self.loras: dict[str, LoraModule] = {}
         self.active: dict[str, float] = {}
+        self._idle = True  # asked instead of `active`, whose weights torch.compile would take for constants
         self._before = module.__dict__.get("forward")  # a hook's, or none
         self.original: Callable[..., Tensor] = module.forward
         self._changed = _CHANGED[target.kind]
@@ -55,13 +57,13 @@ class Patch:
         active = {name: weights[name] for name in self.loras if weights.get(name)}
         if active == self.active:
             return
-        self.active, self._delta = active, None
+        self.active, self._delta, self._idle = active, None, not active
         if active and self._place:  # made here, not in the forward: a compiled one would be compiled again for it
             self._delta = self._sum(*self._place)
 
     def forward(self, *args: object, **kwargs: object) -> Tensor:
         """What the module gives with the active LoRAs."""
-        if not self.active:
+        if self._idle:
             return self.original(*args, **kwargs)
         return self._changed(self, *args, **kwargs)
 
@@ -88,7 +90,8 @@ class Patch:
 
     def remove(self) -> None:
         """Put the original forward back; inside a hook that was put on later, stay and only call it."""
-        self.loras, self.active, self._delta = {}, {}, None
+        self.set({})
+        self.loras = {}
         own = self.module.__dict__
         if getattr(own.get("forward"), "__self__", None) is not self:
             return
@@ -180,13 +183,11 @@ class Patches:
         if name in self._names:
             raise EngineError(f"the LoRA {name} is attached already; detach first")
         modules = dict(self._expert.named_modules())
-        missing = next((m.target.module for m in lora.modules.values() if m.target.module not in modules), None)
-        if missing is not None:
-            raise EngineError(f"the LoRA {name} was read for another model: this one has no {missing}")
+        for key, change in lora.modules.items():
+            _check(change.target, key=key, modules=modules, lora=name)
         for key, change in lora.modules.items():
             if key not in self._patches:
-                target = change.target
-                self._patches[key] = Patch(modules[target.module], target=target)
+                self._patches[key] = Patch(modules[change.target.module], target=change.target)
             self._patches[key].loras[name] = change
         self._names.append(name)
 
@@ -220,3 +221,10 @@ class Patches:
         for patch in reversed(self._patches.values()):
             patch.remove()
         self._patches, self._names = {}, []
+
+
+def _check(target: Target, *, key: str, modules: Mapping[str, Module], lora: str) -> None:
+    if target.module not in modules:
+        raise EngineError(f"the LoRA {lora} was read for another model: this one has no {target.module}")
+    if target.kind is Kind.TABLE and modules[target.module].get_parameter(TABLE).is_meta:
+        raise EngineError(f"the LoRA {lora} changes {key}, which is offloaded: attach it before offloading")
