@@ -72,12 +72,17 @@ class Renderer:
 
     def run(self) -> dict[int, Artifact]:
         """The artifact of every segment, by number; found or made. Raises `CancelledError` and engine errors."""
+        return self.make([segment.index for segment in self.plan.segments])
+
+    def make(self, numbers: Sequence[int]) -> dict[int, Artifact]:
+        """The artifacts of these segments, in order; a chained one needs the segment before it to be published."""
+        segments = [self.plan.segments[number] for number in numbers]
         if self.plan.chaining == "chained":
-            for segment in self.plan.segments:
+            for segment in segments:
                 if not self._found(segment):
                     self._render([segment.index], given=self._given(segment))
         else:
-            missing = [segment for segment in self.plan.segments if not self._found(segment)]
+            missing = [segment for segment in segments if not self._found(segment)]
             distinct = {segment.key: segment.index for segment in reversed(missing)}
             if missing:
                 self._render(sorted(distinct.values()), given=())
@@ -107,8 +112,10 @@ class Renderer:
         if not segment.index:
             return ()
         before = self.plan.segments[segment.index - 1]
-        video = self._done[before.index].video
-        return tuple(decode(video, start=before.frames - segment.overlap_before, stop=before.frames))
+        published = self._done.get(before.index) or self.store.find(before.key)
+        if published is None:
+            raise StoreError(f"segment {segment.index} starts from segment {before.index}, which is not published")
+        return tuple(decode(published.video, start=before.frames - segment.overlap_before, stop=before.frames))
 
     def _render(self, numbers: Sequence[int], *, given: tuple[Frame, ...]) -> None:
         jobs = JobBatch(self.plan, self.keyframes, segments=numbers, given=given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,29 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayframe.core.capsule import CAPSULE_KEY, seal
 from wayframe.core.events import (
-    FindingMade,
     RunEvent,
     RunFinished,
     RunStarted,
     RunState,
-    StitchProgress,
     TaskKind,
     TaskState,
 )
-from wayframe.core.plan import Plan
-from wayframe.errors import CancelledError, StoreError, WayframeError
-from wayframe.files import redact, redact_text
-from wayframe.media.encode import PROFILES
-from wayframe.media.sheet import contact_sheet
-from wayframe.media.stitch import Join, StitchReport, stitch
+from wayframe.errors import CancelledError, WayframeError
+from wayframe.files import redact_text
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.home import Home
 from wayframe.store.runs import VIDEO, RunFolder
 from wayframe.workflow.bench import Bench, check_engine, check_supplies
 from wayframe.workflow.claim import Claim, claimed
-from wayframe.workflow.inspect import measure_trip
+from wayframe.workflow.finish import Finish
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
 from wayframe.workflow.out import Out
@@ -152,25 +145,11 @@ class _Run:
         begin = time.perf_counter()
         artifacts = self._render()
         rendered = time.perf_counter()
-        report = self._stitch(artifacts)
-        stitched = time.perf_counter()
-        metrics = measure_trip(self.trip, video=self.folder.video, cancelled=self.options.cancelled)
-        measured = time.perf_counter()
+        finish = Finish(trip=self.trip, folder=self.folder, tasks=self.tasks, cancelled=self.options.cancelled)
+        outcome = finish.video(artifacts)
         if self.out is not None:
             self.out.deliver(self.folder.video)
-        return {
-            "video": VIDEO,
-            "frames": report.frames,
-            "digest": report.digest,
-            "bytes": self.folder.video.stat().st_size,
-            "stitch": {"copied": report.copied, "encoded": report.encoded},
-            "metrics": metrics.to_json(),
-            "seconds": {
-                "render": round(rendered - begin, 3),
-                "stitch": round(stitched - rendered, 3),
-                "metrics": round(measured - stitched, 3),
-            },
-        }
+        return {**outcome, "seconds": {"render": round(rendered - begin, 3), **outcome["seconds"]}}
 
     def _render(self) -> dict[int, Artifact]:
         with closing(self.bench) as bench:
@@ -184,35 +163,6 @@ class _Run:
                 on_difference=self.options.on_difference,
             ).run()
 
-    def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
-        plan = self.trip.plan
-        self.tasks.change(TaskKind.STITCH, TaskState.RUNNING)
-        report = stitch(
-            [artifacts[segment.index].video for segment in plan.segments],
-            joins=joins(plan, artifacts),
-            target=self.folder.video,
-            profile=PROFILES[plan.profile],
-            curve=plan.curve,
-            metadata={CAPSULE_KEY: self._capsule()},
-            progress=lambda done: self.tasks.emit(StitchProgress(done=done, frames=plan.frames)),
-            cancelled=self.options.cancelled,
-        )
-        if report.frames != plan.frames:
-            raise StoreError(f"the stitch has {report.frames} frames, {plan.frames} were planned")
-        for found in report.findings:
-            self.tasks.emit(FindingMade(finding=found))
-        contact_sheet(
-            self.folder.video,
-            target=self.folder.sheet,
-            keyframes=[keyframe.at for keyframe in plan.keyframes],
-            joins=[segment.start for segment in plan.segments[1:]],
-        )
-        self.tasks.change(TaskKind.STITCH, TaskState.COMPLETE)
-        return report
-
-    def _capsule(self) -> str:
-        return seal(spec=redact(self.trip.requested), resolved=self.trip.resolved, plan=redact(self.trip.planned()))
-
     def _ended(self, error: BaseException) -> None:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         known = isinstance(error, WayframeError | OSError)
@@ -220,13 +170,3 @@ class _Run:
         self.tasks.fail_running(TaskState.CANCELLED if stopped else TaskState.FAILED, text)
         state = RunState.CANCELLED if stopped else RunState.FAILED
         self.tasks.emit(RunFinished(run_id=self.folder.run_id, state=state, error=text))
-
-
-def joins(plan: Plan, artifacts: Mapping[int, Artifact]) -> Sequence[Join]:
-    """How neighbours are joined: a blend where two different pictures overlap, else a cut."""
-    found = []
-    for segment in plan.segments[1:]:
-        altered = bool(artifacts[segment.index].facts.get("altered"))
-        blended = segment.overlap_before > 1 and (plan.chaining == "independent" or altered)
-        found.append(Join(overlap=segment.overlap_before, blend=blended))
-    return found

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from wayframe.core.events import RunEvent, TaskChanged, TaskKind, TaskState
-from wayframe.workflow.journal import Journal
+
+
+class EventLog(Protocol):
+    """Where the events of a run go, with the record as it is known there."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record; its tasks have their ids from the beginning."""
+        ...
+
+    def emit(self, event: RunEvent) -> None:
+        """Enter an event."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:
     """Task ids as the record has them."""
 
-    journal: Journal
+    journal: EventLog
 
     def emit(self, event: RunEvent) -> None:
         """Enter an event into the journal."""

@@ -1,0 +1,88 @@
+"""What is done when all segments are there: the stitch, the contact sheet, and what was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wayframe.core.capsule import CAPSULE_KEY, seal
+from wayframe.core.events import FindingMade, StitchProgress, TaskKind, TaskState
+from wayframe.core.plan import Plan
+from wayframe.errors import StoreError
+from wayframe.files import redact
+from wayframe.media.encode import PROFILES
+from wayframe.media.sheet import contact_sheet
+from wayframe.media.stitch import Join, StitchReport, stitch
+from wayframe.store.artifacts import Artifact
+from wayframe.store.runs import VIDEO, RunFolder
+from wayframe.workflow.inspect import measure_trip
+from wayframe.workflow.tasks import Tasks
+from wayframe.workflow.trip import Trip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Makes the video of a run in its folder out of its artifacts."""
+
+    trip: Trip
+    folder: RunFolder
+    tasks: Tasks
+    cancelled: Callable[[], bool]
+
+    def video(self, artifacts: Mapping[int, Artifact]) -> dict[str, Any]:
+        """Stitch and measure; gives what the record says of the outcome. `artifacts` holds every segment's."""
+        begin = time.perf_counter()
+        report = self._stitch(artifacts)
+        stitched = time.perf_counter()
+        metrics = measure_trip(self.trip, video=self.folder.video, cancelled=self.cancelled)
+        measured = time.perf_counter()
+        return {
+            "video": VIDEO,
+            "frames": report.frames,
+            "digest": report.digest,
+            "bytes": self.folder.video.stat().st_size,
+            "stitch": {"copied": report.copied, "encoded": report.encoded},
+            "metrics": metrics.to_json(),
+            "seconds": {"stitch": round(stitched - begin, 3), "metrics": round(measured - stitched, 3)},
+        }
+
+    def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
+        plan = self.trip.plan
+        self.tasks.change(TaskKind.STITCH, TaskState.RUNNING)
+        report = stitch(
+            [artifacts[segment.index].video for segment in plan.segments],
+            joins=joins(plan, artifacts),
+            target=self.folder.video,
+            profile=PROFILES[plan.profile],
+            curve=plan.curve,
+            metadata={CAPSULE_KEY: self._capsule()},
+            progress=lambda done: self.tasks.emit(StitchProgress(done=done, frames=plan.frames)),
+            cancelled=self.cancelled,
+        )
+        if report.frames != plan.frames:
+            raise StoreError(f"the stitch has {report.frames} frames, {plan.frames} were planned")
+        for found in report.findings:
+            self.tasks.emit(FindingMade(finding=found))
+        contact_sheet(
+            self.folder.video,
+            target=self.folder.sheet,
+            keyframes=[keyframe.at for keyframe in plan.keyframes],
+            joins=[segment.start for segment in plan.segments[1:]],
+        )
+        self.tasks.change(TaskKind.STITCH, TaskState.COMPLETE)
+        return report
+
+    def _capsule(self) -> str:
+        return seal(spec=redact(self.trip.requested), resolved=self.trip.resolved, plan=redact(self.trip.planned()))
+
+
+def joins(plan: Plan, artifacts: Mapping[int, Artifact]) -> Sequence[Join]:
+    """How neighbours are joined: a blend where two different pictures overlap, else a cut."""
+    found = []
+    for segment in plan.segments[1:]:
+        altered = bool(artifacts[segment.index].facts.get("altered"))
+        blended = segment.overlap_before > 1 and (plan.chaining == "independent" or altered)
+        found.append(Join(overlap=segment.overlap_before, blend=blended))
+    return found
