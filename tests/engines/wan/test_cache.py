@@ -34,3 +34,10 @@ def test_what_is_larger_than_the_cache_is_given_but_not_kept() -> None:
     assert cache.get("b", lambda: TWELVE_BYTES) is TWELVE_BYTES
     assert [key in cache for key in "ab"] == [True, False]
     assert cache.bytes == 4
+
+
+def test_a_view_does_not_hold_on_to_what_it_was_cut_from() -> None:
+    cache = TensorCache(limit=8)
+    held = cache.get("a", lambda: torch.arange(1000.0)[1:3])
+    assert held.tolist() == [1, 2]
+    assert held.untyped_storage().nbytes() == cache.bytes == 8

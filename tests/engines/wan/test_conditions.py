@@ -154,10 +154,11 @@ def test_the_5b_keeps_the_latent_frames_that_given_frames_fill(tiny: TinyModels,
     assert bool((put[:, :, whole:] == 7).all())
 
 
-def test_extra_arguments_come_in_the_dtype_of_the_transformer(tiny: TinyModels) -> None:
-    stock = Stock.of(tiny, "vace")
-    half = stock.conditions(dtype=torch.bfloat16)
-    assert {value.dtype for value in half.condition(trip(last=2)).extra.values()} == {torch.bfloat16}
+@pytest.mark.parametrize("kind", ["i2v21", "vace"])
+def test_extra_arguments_come_in_the_dtype_of_the_transformer(tiny: TinyModels, kind: TinyKind) -> None:
+    condition = Stock.of(tiny, kind).conditions(dtype=torch.bfloat16).condition(trip(last=2))
+    assert {value.dtype for value in condition.extra.values()} == {torch.bfloat16}
+    assert condition.channels is None or condition.channels.dtype == torch.float32
 
 
 def test_a_model_without_its_image_encoder_is_refused(tiny: TinyModels) -> None:
@@ -190,11 +191,14 @@ def test_other_pictures_frames_or_places_are_encoded_anew(tiny: TinyModels, othe
     assert stock.counts == {"vae_encodes": 2}
 
 
-def test_a_single_pixel_makes_another_picture(tiny: TinyModels) -> None:
-    stock = Stock.of(tiny, "i2v22")
+@pytest.mark.parametrize("kind", ["i2v22", "ti2v5b"])
+def test_a_single_pixel_makes_another_picture(tiny: TinyModels, kind: TinyKind) -> None:
+    stock = Stock.of(tiny, kind)
     conditions = stock.conditions()
     one = trip()
     conditions.condition(one)
+    conditions.condition(one)
+    assert stock.counts == {"vae_encodes": 1}
     one.first[3, 4, 1] ^= 1
     conditions.condition(one)
     assert stock.counts == {"vae_encodes": 2}

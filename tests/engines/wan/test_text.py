@@ -21,6 +21,7 @@ PROMPTS = [
     "",
     "  two\t spaces\n\nand&amp;amp; lines  ",
     "schÃ¶n \u2018quoted\u2019 \u00a0 ﬁne &lt;b&gt; &#39; 雪 🐟 ",
+    "<i> escaped &amp;lt;twice&amp;gt;",
     "a" * 700,
 ]
 

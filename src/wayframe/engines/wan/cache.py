@@ -28,11 +28,16 @@ class TensorCache:
         return key in self._held
 
     def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """The tensor of `key`, on the CPU; `make` is asked for it when it is not held. A larger one is not kept."""
+        """The tensor of `key`, on the CPU; `make` is asked for it when it is not held.
+
+        One that is larger than the limit is not kept; of a view, only what it shows is.
+        """
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key]
         made = make().cpu()
+        if made.nbytes < made.untyped_storage().nbytes():
+            made = made.clone()
         self._keep(key, made)
         return made
 

@@ -113,7 +113,7 @@ class TextEmbeddings:
         ids = tokenizer([text], padding="max_length", max_length=self._length, truncation=True, return_tensors="pt")
         mask = ids.attention_mask.to(self._device)
         states = encoder(ids.input_ids.to(self._device), mask).last_hidden_state
-        return states[0, : int(mask.sum())].clone()
+        return states[0, : int(mask.sum())]
 
 
 def clean(prompt: str) -> str:
