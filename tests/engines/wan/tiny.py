@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import warnings
@@ -81,6 +82,7 @@ class TinyModels:
             kind=catalogue_kind(kind),
             experts=2 if two else 1,
             boundary=BOUNDARY if two else None,
+            takes_end=kind not in ("i2v21", "ti2v5b"),
             size_step=32 if kind == "ti2v5b" else 16,
             steps=4,
             guidance=3.0,
@@ -109,16 +111,9 @@ def catalogue_kind(kind: TinyKind) -> Literal["t2v", "i2v", "flf2v", "vace"]:
 
 
 def as_toml(model: Model) -> str:
-    """The model's file for a home folder; what is empty is left out."""
-    values = model.model_dump(mode="json", exclude_none=True)
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
-
-
-def _toml(value: str | float) -> str:
-    if not isinstance(value, str):
-        return repr(value)
-    assert "'" not in value, "a literal string of TOML cannot hold an apostrophe"
-    return f"'{value}'"
+    """The model's file for a home folder; what is at its default is left out. JSON's values are TOML's."""
+    values = model.model_dump(mode="json", exclude_defaults=True)
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
 def save(kind: TinyKind, folder: Path) -> None:
