@@ -245,11 +245,38 @@ def test_a_secret_in_the_address_is_in_no_message(server: FileServer, tmp_path: 
     assert "feedfacefeedface" in server.asked[-1].path
 
 
+def test_a_log_of_requests_holds_no_signature(
+    server: FileServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    download(f"{server.url}/a.bin?X-Amz-Signature=feedfacefeedface", tmp_path / "a.bin", Terms(limit=MIB))
+    assert "HTTP Request: GET" in caplog.text
+    assert "feedface" not in caplog.text
+
+
+def test_progress_is_told_once_a_mib_and_at_the_end(server: FileServer, tmp_path: Path) -> None:
+    server.files["/big.bin"] = bytes(5 * MIB)
+    seen: list[int] = []
+    download(
+        f"{server.url}/big.bin", tmp_path / "b", Terms(limit=9 * MIB, progress=lambda done, _all: seen.append(done))
+    )
+    assert seen[0] == 0
+    assert seen[-1] == 5 * MIB
+    assert 5 <= len(seen) <= 8
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "many"])
+def test_a_length_that_is_no_number_is_not_believed(
+    server: FileServer, tmp_path: Path, pauses: list[float], length: str
+) -> None:
+    server.faults["/a.bin"] = [Fault(headers={"Retry-After": length}, status=503)]
+    assert download(f"{server.url}/a.bin", tmp_path / "a.bin", terms(pauses)).sha256 == SHA
+
+
 def test_cancelling_stops_between_chunks_and_keeps_what_came(
     server: FileServer, tmp_path: Path, pauses: list[float]
 ) -> None:
-    came: list[int] = []
-    watched = terms(pauses, progress=lambda done, _all: came.append(done), cancelled=lambda: any(came))
+    watched = terms(pauses, cancelled=lambda: bool(server.asked))
     with pytest.raises(CancelledError, match=r"download of a\.bin was cancelled"):
         download(f"{server.url}/a.bin", tmp_path / "a.bin", watched)
     kept = (tmp_path / "a.bin.part").stat().st_size

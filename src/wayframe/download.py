@@ -7,6 +7,7 @@ next process, goes on from there (Range with If-Range, RFC 9110 section 13.1.5).
 from __future__ import annotations
 
 import errno
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED_WAIT = 1.0, 60.0, 600.0
 WORTH_GOING_ON = MIB
 """An attempt that brought so many bytes does not count as one that failed."""
 _SLICE = 0.5
+_LONGEST_NUMBER = 18
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK, _PARTIAL, _OUT_OF_RANGE = 200, 206, 416
@@ -44,6 +46,17 @@ _SAYS = {
 }
 
 
+class _WithoutSecrets(logging.Filter):
+    """httpx logs every address that it asks, signed ones too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact_text(record.getMessage()), ()
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutSecrets())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """On what terms a file is fetched.
@@ -51,7 +64,7 @@ class Terms:
     `limit`: the most bytes that are taken. `sha256`: the digest (64 hex digits) that it must have. `allow_private`:
     whether a host of a private network may be asked; if not, the connection goes to the very address that was checked,
     past any proxy. `attempts`: how many in a row may fail without bringing anything. `progress` gets the bytes that
-    are here and the whole (None: unknown); `cancelled` is asked after every chunk, and twice a second while waiting.
+    are here and the whole (None: unknown), once a MiB; `cancelled` is asked for each chunk, and while waiting.
     `pause` waits for some seconds. `lock` is the file by which other processes are kept away, where others have one.
     """
 
@@ -202,17 +215,28 @@ def _take(response: httpx.Response, part: PartFile, terms: Terms) -> None:
     if total is not None:
         _check_size(total, part=part, limit=terms.limit)
         _check_space(total - part.size, part=part)
-    with part.path.open("ab", buffering=0) as stream:
-        terms.progress(part.size, total)
+    shown = part.size
+    terms.progress(shown, total)
+    with part.path.open("ab", buffering=0) as stream, _last_word(lambda: terms.progress(part.size, total)):
         for chunk in response.iter_raw():
             _check_size(part.size + len(chunk), part=part, limit=terms.limit)
             part.write(chunk, to=stream.write)
-            terms.progress(part.size, total)
+            if part.size - shown >= MIB:
+                shown = part.size
+                terms.progress(shown, total)
             _stop_if_cancelled(terms, name=part.target.name)
     if total is not None and part.size != total:
         sent = part.size
         part.clear()
         raise _PassingError(f"{part.address} sent {sent} bytes of {total}")
+
+
+@contextmanager
+def _last_word(say: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        say()
 
 
 def _check_space(missing: int, *, part: PartFile) -> None:
@@ -233,9 +257,14 @@ def _whole(response: httpx.Response, *, before: int) -> int | None:
     """The size of the whole file by the headers of an answer, in bytes."""
     if response.status_code == _PARTIAL:
         total = response.headers.get("content-range", "").rpartition("/")[2]
-        return int(total) if total.isdigit() else None
-    length = response.headers.get("content-length", "")
-    return before + int(length) if length.isdigit() else None
+        return _number(total)
+    length = _number(response.headers.get("content-length", ""))
+    return None if length is None else before + length
+
+
+def _number(text: str) -> int | None:
+    """A header's count; None for anything else, and for one of a length that no file has."""
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
 @contextmanager
@@ -304,8 +333,8 @@ def _asked_wait(header: str | None) -> float | None:
     """The seconds of a Retry-After header: a number, or a date (RFC 9110 section 10.2.3)."""
     if header is None:
         return None
-    if header.strip().isdigit():
-        return float(header)
+    if (seconds := _number(header.strip())) is not None:
+        return float(seconds)
     try:
         moment = parsedate_to_datetime(header)
     except ValueError:

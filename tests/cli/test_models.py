@@ -111,6 +111,7 @@ def test_a_check_is_good_until_a_byte_is_flipped_and_a_pull_mends_it(tiny: Termi
     printed = tiny("models", "check", "tiny")
     assert printed.code == 1
     assert printed.out.startswith("fail transformer/model-00001-of-00002.safetensors is damaged: its digest is ")
+    assert printed.out.endswith(f"remove {shard.resolve()}, then: wayframe models pull tiny\n")
     told = tiny("models", "check", "tiny", "--json")
     assert (told.code, len(told.json()["faults"]), len(told.json()["files"])) == (1, 1, 13)
     shard.resolve().unlink()

@@ -190,6 +190,14 @@ def test_an_address_whose_name_tells_nothing_is_judged_by_its_content(home: Home
     assert list(home.loras.rglob("page*.safetensors")) == []
 
 
+@pytest.mark.parametrize("path", ["/%00%2e%2e%5c.safetensors", f"/{'n' * 300}.safetensors", "/"])
+def test_no_name_in_an_address_breaks_the_place(home: Home, server: FileServer, path: str) -> None:
+    server.files[path] = DATA
+    copy = shelf(home).locate(f"{server.url}{path}", field=FIELD)
+    assert copy.path.parent.parent == home.loras
+    assert copy.path.name.endswith(".safetensors")
+
+
 def test_without_terms_nothing_is_fetched(home: Home, server: FileServer) -> None:
     with pytest.raises(SpecError, match="is not on this disk and is not fetched now"):
         LoraShelf(home=home, base=home.root).locate(f"{server.url}/a.safetensors", field=FIELD)

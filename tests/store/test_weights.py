@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from wayframe.store.home import Home, open_home
 from wayframe.store.model_folder import check_files, components, fingerprint, needed_files
 from wayframe.store.pull import LARGEST, PullPlan, plan_pull, pull
 from wayframe.store.weights import find_weights, hub_source, look_for, need_weights
+
+if TYPE_CHECKING:
+    from engines.wan.tiny import TinyKind, TinyModels
 
 REPO = "maker/tiny"
 SHARD = "transformer/model-00002-of-00002.safetensors"
@@ -250,3 +254,18 @@ def test_a_blob_is_named_by_its_digest(home: Home) -> None:
     folder = pull(planned(home), terms())
     blob = (folder / SHARD).resolve()
     assert blob.name == hashlib.sha256(blob.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["i2v22", "i2v21", "vace21"])
+def test_a_model_that_diffusers_wrote_is_whole_and_can_be_published_and_pulled(
+    home: Home, hub: Hub, tiny: TinyModels, kind: TinyKind
+) -> None:
+    own = need_weights(tiny.model(kind), home=home)
+    files = {path.relative_to(own.folder).as_posix(): path for path in own.folder.rglob("*") if path.is_file()}
+    hub.repos[REPO] = Repo(files={name: path.read_bytes() for name, path in files.items()})
+    folder = pull(planned(home), terms())
+    pulled = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert pulled == {name for name in files if name.endswith((".json", ".safetensors"))}
+    assert all((folder / name).read_bytes() == files[name].read_bytes() for name in pulled)
+    assert need_weights(a_model(REPO), home=home).size == own.size
+    assert fingerprint(folder) == own.identity

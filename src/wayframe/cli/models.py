@@ -129,7 +129,7 @@ def _checks(found: Weights) -> Iterator[FileCheck]:
 def _as_json(checks: list[FileCheck]) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    return [asdict(item) for item in checks]
+    return [asdict(item) | {"place": str(item.place)} for item in checks]
 
 
 def _print_checks(name: str, *, checks: list[FileCheck], faults: list[str]) -> None:
@@ -142,8 +142,10 @@ def _print_checks(name: str, *, checks: list[FileCheck], faults: list[str]) -> N
         rest = len(checks) - verified
         plain = f", {rest} read without one (no digest is known of a plain folder)" if rest else ""
         typer.echo(f"{name}: {verified} files have the digest that the Hub gave{plain}")
-    else:
-        typer.echo(f"remove what is named here, then: wayframe models pull {name}")
+        return
+    damaged = [str(item.place) for item in checks if item.fault]
+    remove = f"remove {' '.join(damaged)}, then: " if damaged else ""
+    typer.echo(f"{remove}wayframe models pull {name}")
 
 
 def _print_rows(rows: list[ModelRow]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -14,7 +15,8 @@ from wayframe.store.home import Home
 
 SUFFIX = ".safetensors"
 _NOTE = "source.json"
-_NAME_LENGTH = 32
+_FOLDER_LENGTH, _NAME_LENGTH = 32, 80
+_UNSAFE = re.compile(r"[^\w.\-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,9 @@ def place_for(address: str, *, home: Home) -> Path:
     the same file.
     """
     public = public_address(address)
-    name = PurePosixPath(unquote(urlsplit(address).path)).name or "lora"
-    name = name if name.endswith(SUFFIX) else f"{name}{SUFFIX}"
-    return home.loras / hashlib.sha256(public.encode()).hexdigest()[:_NAME_LENGTH] / name
+    name = _UNSAFE.sub("_", PurePosixPath(unquote(urlsplit(address).path)).name.removesuffix(SUFFIX))
+    name = f"{name[:_NAME_LENGTH] or 'lora'}{SUFFIX}"
+    return home.loras / hashlib.sha256(public.encode()).hexdigest()[:_FOLDER_LENGTH] / name
 
 
 def note_source(path: Path, *, address: str, etag: str | None, commit: str | None, sha256: str) -> None:

@@ -125,5 +125,5 @@ def _check_content(path: Path, *, file: str, field: str) -> None:
     except OSError as error:
         raise SpecError(field, f"cannot be read: {error.strerror}", public_address(file)) from error
     if fault:
-        fix = "fetch it again" if "://" not in file else f"remove {path} to have it fetched again"
+        fix = "fetch it again" if "://" not in file else f"remove {path.resolve()} to have it fetched again"
         raise SpecError(field, fault, public_address(file), fix=fix)

@@ -20,7 +20,11 @@ SMALL = 16 * MIB
 _NEEDED = ("*.json", "*.safetensors", "*.model", "*.txt")
 _LEGAL = ("LICENSE*", "NOTICE*")
 _HALF_PRECISION = (".fp16.", ".bf16.")
-_CONFIGS = {"Scheduler": "scheduler_config.json", "Processor": "*processor_config.json"}
+_CONFIGS = {
+    "Scheduler": "scheduler_config.json",
+    "Processor": "*processor_config.json",
+    "FeatureExtractor": "*processor_config.json",
+}
 _VOCABULARIES = ("tokenizer.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "vocab.json")
 
 
@@ -160,10 +164,12 @@ def _sample_digest(path: Path, *, size: int) -> str:
 class FileCheck:
     """One file that was read from its first byte to its last: `fault` in a few words, None when it is good.
 
-    `verified` tells whether there was a digest to hold it against.
+    `verified` tells whether there was a digest to hold it against. `place` is where the bytes are: in the Hub's cache,
+    `name` is a link to it.
     """
 
     name: str
+    place: Path
     size: int
     fault: str | None
     verified: bool
@@ -184,7 +190,7 @@ def check_files(folder: Path, *, progress: Callable[[int], None] = lambda _bytes
         progress(size)
         if fault is None and digest is not None and digest != blob:
             fault = f"is damaged: its digest is {digest[:12]}..., the Hub's is {blob[:12]}..."
-        yield FileCheck(name=name, size=size, fault=fault, verified=digest is not None)
+        yield FileCheck(name=name, place=path.resolve(), size=size, fault=fault, verified=digest is not None)
 
 
 _BY_LENGTH: Mapping[int, str] = {40: "sha1", 64: "sha256"}
