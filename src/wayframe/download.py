@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 from filelock import FileLock, Timeout
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
@@ -25,6 +25,9 @@ from wayframe.errors import CancelledError, StoreError
 from wayframe.files import redact_text, sha256_file, sync
 from wayframe.hosts import checked_address
 from wayframe.partfile import PartFile
+
+if TYPE_CHECKING:
+    import httpx
 
 MIB, GIB = 1024**2, 1024**3
 REDIRECTS = 10
@@ -270,6 +273,8 @@ def _number(text: str) -> int | None:
 @contextmanager
 def _opened(url: str, *, headers: Mapping[str, str], terms: Terms) -> Iterator[tuple[httpx.Response, str | None]]:
     """The answer that holds the file, after redirects, and the commit that a Hub named on the way."""
+    import httpx
+
     timeout = httpx.Timeout(SECONDS_OF_SILENCE, connect=SECONDS_TO_CONNECT)
     commit = None
     with _translated(url), httpx.Client(timeout=timeout, trust_env=terms.allow_private) as client:
@@ -292,6 +297,8 @@ def _asked(client: httpx.Client, address: str, *, headers: Mapping[str, str], te
 
 def _request(client: httpx.Client, address: str, *, headers: Mapping[str, str], terms: Terms) -> httpx.Request:
     """A request; when private hosts are forbidden, to the address that the host has now and that was looked at."""
+    import httpx
+
     url = httpx.URL(address)
     if url.scheme not in ("http", "https") or not url.host:
         raise DownloadError(f"{redact_text(address)} is no http or https address")
@@ -305,6 +312,8 @@ def _request(client: httpx.Client, address: str, *, headers: Mapping[str, str], 
 
 
 def _next_address(response: httpx.Response, *, address: str) -> str:
+    import httpx
+
     place = response.headers.get("location")
     if not place:
         raise DownloadError(f"{redact_text(address)} redirects to nowhere", status=response.status_code)
@@ -345,6 +354,8 @@ def _asked_wait(header: str | None) -> float | None:
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
+    import httpx
+
     shown = redact_text(url)
     try:
         yield
