@@ -36,9 +36,7 @@ def load(path: str | os.PathLike[str]) -> TravelSpec:
     return _source(path).spec
 
 
-def plan(
-    spec: Spec, *, home: str | os.PathLike[str] | None = None, options: Mapping[str, str] | None = None
-) -> Plan:
+def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None, options: Mapping[str, str] | None = None) -> Plan:
     """Every step that a run of `spec` would do. Touches no model.
 
     `spec` is a file, a sequence of pictures, a mapping or a loaded spec; an upstream payload is read plainly. Pictures

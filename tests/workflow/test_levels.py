@@ -159,9 +159,7 @@ def test_an_artifact_that_was_made_otherwise_than_planned_stops_a_run_that_finds
     ground.run(denoised(0, 1), on_difference=OnDifference.RECORD)
     engine = Scripted(denoises=True)
     install(monkeypatch, engine)
-    with pytest.raises(
-        EngineError, match=r"; it was rendered so before; remove \S+ to have it"
-    ) as found:
+    with pytest.raises(EngineError, match=r"; it was rendered so before; remove \S+ to have it") as found:
         ground.run(denoised(0, 1))
     folder = str(found.value).partition("remove ")[2].partition(" ")[0]
     shutil.rmtree(folder)

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from wayframe.core.events import (
     FrameRendered,
@@ -18,10 +33,7 @@ from wayframe.core.events import (
 )
 from wayframe.core.plan import Plan
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-BAR, NAME, NAME_OF_LORA = 36, 12, 32
+BAR, NAME, NAME_OF_LORA = 32, 12, 32
 SEGMENTS_SHOWN = 6
 """An engine may have a hundred segments half denoised: those that moved last have a bar, the others are counted."""
 SECONDS_OF_SPEED = 900.0
@@ -30,51 +42,47 @@ SECONDS_OF_SPEED = 900.0
 
 def frame_bars() -> Progress:
     """The bars for `Bars`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn(f"{{task.description:<{NAME}}}"),
-        BarColumn(bar_width=BAR),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    return _bars(MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn())
 
 
 def step_bars() -> Progress:
-    """The bars for `StepBars`; the field `what` says what a bar counts or is at."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Column
+    """The bars for `StepBars`."""
+    return _bars(MofNCompleteColumn(), _State(table_column=Column(no_wrap=True, overflow="ellipsis")))
 
+
+def fetch_bars() -> Progress:
+    """The bars for `FetchBars`."""
+    return _bars(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
     return Progress(
         TextColumn(f"{{task.description:<{NAME}}}"),
         BarColumn(bar_width=BAR),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[what]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        *columns,
         console=Console(stderr=True),
         transient=True,
         speed_estimate_period=SECONDS_OF_SPEED,
     )
 
 
-def fetch_bars() -> Progress:
-    """The bars for `FetchBars`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+class _State(ProgressColumn):
+    """What a bar is at, as its field `what` says; with `clock` also the time that is gone, and what is left."""
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=BAR),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """The words beside a bar."""
+        words = [task.fields["what"]] if task.fields["what"] else []
+        if task.fields.get("clock"):
+            words.append(f"{_clock(task.elapsed or 0.0)} gone")
+            words += [] if task.time_remaining is None else [f"{_clock(task.time_remaining)} left"]
+        return Text(", ".join(words))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 class Bars:
@@ -116,7 +124,7 @@ class StepBars:
 
     def __init__(self, progress: Progress, plan: Plan) -> None:
         self._progress, self._plan = progress, plan
-        self._total = progress.add_task("forwards", total=plan.forwards, what="loading the model")
+        self._total = progress.add_task("forwards", total=plan.forwards, what="preparing", clock=True)
         self._segments = progress.add_task("segments", total=len(plan.segments), what="")
         self._bars: dict[int, TaskID] = {}
         self._at: dict[int, str] = {}
@@ -147,14 +155,7 @@ class StepBars:
         what = f"step {event.step + 1} of {steps}, {expert}guidance {event.guidance:g}"
         self._move(event.segment, what=what, forwards=event.forwards)
         self._progress.advance(self._total, event.forwards)
-        self._progress.update(self._total, what=self._left())
-
-    def _left(self) -> str:
-        left = self._progress.tasks[0].time_remaining
-        if left is None:
-            return ""
-        minutes, seconds = divmod(round(left), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+        self._progress.update(self._total, what="")
 
     def _move(self, segment: int, *, what: str, forwards: int = 0) -> None:
         """Show a segment's bar, and hide those that did not move for the longest time."""

@@ -243,7 +243,7 @@ def _print_engine(record: Mapping[str, Any], console: Console) -> None:
     options = " ".join(f"{name}={value}" for name, value in environment.get("options", {}).items())
     counts = record["outcome"].get("engine", {})
     if counts or options:
-        said = ", ".join(f"{name.replace('_', ' ')} {_count(name, count)}" for name, count in counts.items())
+        said = ", ".join(_counted(name, count) for name, count in counts.items())
         with_options = f" with {options}" if options else ""
         console.print(Text(f"engine on {environment['device']}{with_options}: {said or 'nothing was counted'}"))
     if "weights" in applied:
@@ -254,8 +254,12 @@ def _print_engine(record: Mapping[str, Any], console: Console) -> None:
         console.print(Text(f"LoRA {name}: sha256 {file['sha256'][:SHORT_KEY]}{commit}{held}"), soft_wrap=True)
 
 
-def _count(name: str, count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if "bytes" in name else str(count)
+def _counted(name: str, count: int) -> str:
+    """A count in words: ``24 forwards``, ``0.8 GB moved``."""
+    if "bytes" not in name:
+        return f"{count} {name.replace('_', ' ')}"
+    what = name.replace("bytes", "").replace("_", " ").strip()
+    return f"{count / 1e9:.1f} GB {what}"
 
 
 def _modules(segments: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -82,7 +82,7 @@ def ready_loras(
     check_loras(plan, files)
     ready = {}
     for name, lora in used_loras(plan).items():
-        remote = is_remote(lora.file)
+        remote = is_remote(lora.file) and (name not in files or find_place(lora.file, home=home) is not None)
         shelf = LoraShelf(home=home, base=Path())
         copy = shelf.locate(lora.file if remote else str(files[name]), field=f"loras.{name}")
         if lora.digest.startswith(BY_CONTENT) and copy.digest != lora.digest:
