@@ -1,0 +1,229 @@
+"""The two workflows: a run, which hands out batches and finishes; and a batch, which a worker renders.
+
+Their code must fit what earlier versions recorded; whoever changes the order of their steps changes `FLOW_VERSION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from dbos import DBOS, DBOSClient, SetEnqueueOptions, SetWorkflowID, WorkflowHandle
+from dbos import error as dbos_error
+
+from wayframe.core.digest import content_digest
+from wayframe.core.events import RunEvent, RunState
+from wayframe.core.plan import Plan
+from wayframe.errors import CancelledError, StoreError, WayframeError
+from wayframe.files import redact_text
+from wayframe.workflow.queue.adapter import FLOW_VERSION, RUNS_QUEUE, dbos_priority, render_queue
+from wayframe.workflow.queue.finishing import Finishing
+from wayframe.workflow.queue.place import Place
+from wayframe.workflow.queue.rendering import Batch, BatchWork
+from wayframe.workflow.queue.request import get_request
+from wayframe.workflow.queue.rows import Owner, QueueState, RunRow, WorkerKind, WorkerRow
+from wayframe.workflow.queue.sink import EventSink
+from wayframe.workflow.queue.watch import Watch
+
+RUN_FLOW, BATCH_FLOW = "run", "batch"
+RESULT_SECONDS = 0.3
+
+
+@dataclass(slots=True, kw_only=True)
+class Setting:
+    """What the workflows of this process work with; set once before `adapter.launch`.
+
+    `heard` gets the events of what is rendered here, `busy` is told what is in work (run id, watch) and when it ends.
+    """
+
+    place: Place
+    owner: Owner
+    heard: Callable[[RunEvent], None] = lambda _event: None
+    busy: Callable[[str | None, Watch | None], None] = lambda _run, _watch: None
+
+
+_setting: Setting | None = None
+
+
+def use(setting: Setting) -> None:
+    """Have the workflows of this process work with this setting."""
+    globals()["_setting"] = setting
+
+
+def _here() -> Setting:
+    if _setting is None:
+        raise StoreError("the workflows were launched without a setting")
+    return _setting
+
+
+def run_workflow_id(run_id: str, *, attempt: int) -> str:
+    """The id of the workflow that carries out an attempt of a run."""
+    return f"{run_id}~{attempt}"
+
+
+def batch_workflow_id(batch: Batch, plan: Plan) -> str:
+    """The id of a batch's workflow: the same segments of the same attempt are the same work."""
+    digest = content_digest([plan.segments[number].key for number in batch.segments])
+    return f"{run_workflow_id(batch.run_id, attempt=batch.attempt)}.b{digest[:12]}"
+
+
+def enqueue_run(client: DBOSClient, row: RunRow) -> None:
+    """Queue the present attempt of a run; doing it again changes nothing."""
+    client.enqueue(
+        {
+            "workflow_name": RUN_FLOW,
+            "queue_name": RUNS_QUEUE,
+            "workflow_id": run_workflow_id(row.run_id, attempt=row.attempt),
+            "app_version": FLOW_VERSION,
+            "priority": dbos_priority(row.priority, number=row.number),
+        },
+        row.run_id,
+        row.attempt,
+    )
+
+
+@DBOS.workflow(name=RUN_FLOW, max_recovery_attempts=1_000_000)
+def run_flow(run_id: str, attempt: int) -> str:
+    """Hand out what is missing, wait for it, and finish; gives the state in which the run ended."""
+    begun = begin_step(run_id, attempt)
+    if begun is None:
+        return QueueState.CANCELLED.value
+    failures = _one_by_one(begun, run_id, attempt) if begun["chained"] else _all_at_once(begun, run_id, attempt)
+    if failures and not begun["keep_going"]:
+        stop_step(run_id, attempt)
+    return finish_step(run_id, attempt, "; ".join(dict.fromkeys(failures)) or None)
+
+
+@DBOS.workflow(name=BATCH_FLOW, max_recovery_attempts=1_000_000)
+def batch_flow(run_id: str, attempt: int, segments: list[int]) -> str | None:
+    """Render some segments; gives the error that ended it, in words, or None."""
+    return render_step(run_id, attempt, segments)
+
+
+def _all_at_once(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
+    """Queue all batches, and wait for whichever ends next; the errors of those that failed, at most the first one when
+    the run does not keep going."""
+    handles = [_enqueue(begun, run_id, attempt, number) for number in range(len(begun["batches"]))]
+    failures: list[str] = []
+    while handles:
+        ended = DBOS.wait_first(handles, polling_interval_sec=RESULT_SECONDS)
+        handles = [handle for handle in handles if handle.workflow_id != ended.workflow_id]
+        failures += _failure(ended)
+        if failures and not begun["keep_going"]:
+            break
+    return failures
+
+
+def _one_by_one(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
+    """Queue each batch when the one before it is done; the first error ends it."""
+    for number in range(len(begun["batches"])):
+        failure = _failure(_enqueue(begun, run_id, attempt, number))
+        if failure:
+            return failure
+    return []
+
+
+def _enqueue(begun: dict[str, Any], run_id: str, attempt: int, number: int) -> WorkflowHandle[str | None]:
+    options = SetEnqueueOptions(priority=begun["priority"], app_version=FLOW_VERSION)
+    with SetWorkflowID(begun["ids"][number]), options:
+        return DBOS.enqueue_workflow(begun["queue"], batch_flow, run_id, attempt, begun["batches"][number])
+
+
+def _failure(handle: WorkflowHandle[str | None]) -> list[str]:
+    """The error that a batch ended with, if any."""
+    try:
+        error = handle.get_result(polling_interval_sec=RESULT_SECONDS)
+    except dbos_error.DBOSAwaitedWorkflowCancelledError:
+        return ["a batch was cancelled"]
+    return [error] if error else []
+
+
+@DBOS.step()
+def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
+    """Begin an attempt: what is to be handed out, or None when it is not wanted any more."""
+    place = _here().place
+    if not place.runs.begin(run_id, attempt=attempt):
+        return None
+    work = Finishing.of(place, run_id)
+    work.begin()
+    capability = work.request.capability
+    workers = [row for row in place.workers.alive(kind=WorkerKind.WORKER) if _serves(row, capability)]
+    batches = [
+        Batch(run_id=run_id, attempt=attempt, segments=numbers) for numbers in work.batches(workers=len(workers))
+    ]
+    return {
+        "chained": work.request.plan.chaining == "chained",
+        "keep_going": work.run.keep_going,
+        "queue": render_queue(capability),
+        "priority": dbos_priority(work.run.priority, number=work.run.number),
+        "batches": [list(batch.segments) for batch in batches],
+        "ids": [batch_workflow_id(batch, work.request.plan) for batch in batches],
+    }
+
+
+@DBOS.step()
+def render_step(run_id: str, attempt: int, segments: list[int]) -> str | None:
+    """Render a batch here. An error of the work is a result; one that says that the work is not ours is raised."""
+    here, workflow = _here(), str(DBOS.workflow_id)
+    with ExitStack() as stack:
+        watch = stack.enter_context(Watch(here.place.database, workflow_id=workflow))
+        sink = stack.enter_context(EventSink(here.place.events, run_id=run_id))
+        stack.callback(here.busy, None, None)
+        here.busy(run_id, watch)
+        batch = Batch(run_id=run_id, attempt=attempt, segments=tuple(segments))
+        work = BatchWork(
+            place=here.place,
+            request=get_request(here.place, run_id),
+            batch=batch,
+            owner=here.owner,
+            watch=watch,
+            sink=sink,
+            heard=here.heard,
+        )
+        try:
+            work.run()
+        except CancelledError:
+            raise
+        except (WayframeError, OSError) as error:
+            watch.check()
+            return redact_text(str(error))
+    return None
+
+
+@DBOS.step()
+def stop_step(run_id: str, attempt: int) -> None:
+    """Cancel the batches of an attempt that are not done: one failed, and the run does not keep going."""
+    prefix = f"{run_workflow_id(run_id, attempt=attempt)}.b"
+    for status in ("ENQUEUED", "PENDING"):
+        found = DBOS.list_workflows(workflow_id_prefix=prefix, status=status, load_input=False, load_output=False)
+        for workflow in found:
+            DBOS.cancel_workflow(workflow.workflow_id)
+
+
+@DBOS.step()
+def finish_step(run_id: str, attempt: int, error: str | None) -> str:
+    """Stitch and close, or close as failed; gives the state."""
+    here, workflow = _here(), str(DBOS.workflow_id)
+    work = Finishing.of(here.place, run_id)
+    with Watch(here.place.database, workflow_id=workflow) as watch:
+        if error is None:
+            try:
+                work.complete(cancelled=watch.ended)
+            except CancelledError:
+                raise
+            except (WayframeError, OSError) as failure:
+                watch.check()
+                error = redact_text(str(failure))
+        watch.confirm()
+    state = QueueState.FAILED if error else QueueState.COMPLETED
+    if error is not None:
+        work.end(state=RunState.FAILED, error=error)
+    here.place.runs.end(run_id, attempt=attempt, state=state, error=error)
+    return state.value
+
+
+def _serves(row: WorkerRow, capability: str) -> bool:
+    """Whether a worker offers a capability; one that names none offers all."""
+    return not row.draining and (not row.capabilities or capability in row.capabilities)

@@ -1,0 +1,204 @@
+"""A batch of segments, rendered by a worker: each is claimed, rendered, published and counted singly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wayframe.core.events import RunEvent, SegmentPublished
+from wayframe.errors import CancelledError, EngineError, WayframeError
+from wayframe.files import redact_text
+from wayframe.store.artifacts import Artifact, ArtifactStore
+from wayframe.workflow.bench import Bench, check_engine
+from wayframe.workflow.jobs import Keyframes
+from wayframe.workflow.lora_files import Fetch, fetch_loras
+from wayframe.workflow.queue.attempts import POISON, Try
+from wayframe.workflow.queue.place import Place
+from wayframe.workflow.queue.request import Request
+from wayframe.workflow.queue.rows import AttemptRow, Outcome, Owner
+from wayframe.workflow.queue.sink import EventSink
+from wayframe.workflow.queue.watch import Watch
+from wayframe.workflow.record import plan_digest
+from wayframe.workflow.render import Renderer
+from wayframe.workflow.scratch import scratch_folder
+from wayframe.workflow.tasks import Tasks
+from wayframe.workflow.trip import Trip
+
+CLAIM_PAUSE = 0.5
+"""Seconds between two looks at a segment that another worker renders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Segments of one attempt of a run that are rendered together."""
+
+    run_id: str
+    attempt: int
+    segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The events of a run as a worker sees them: they go into the database, and the record stays as it began."""
+
+    record: dict[str, Any]
+    sink: EventSink
+    heard: Callable[[RunEvent], None]
+
+    def emit(self, event: RunEvent) -> None:
+        """Hand an event on."""
+        self.sink.emit(event)
+        self.heard(event)
+
+
+class GuardedStore(ArtifactStore):
+    """The artifact store of a worker: before it publishes, it makes sure that the work is still its own."""
+
+    guard: Callable[[], None]
+
+    @staticmethod
+    def of(place: Place, *, owner: Owner, guard: Callable[[], None]) -> GuardedStore:
+        """The store of a place, with its guard."""
+        remote = place.objects if place.shared else None
+        store = GuardedStore(place.home, remote=remote, worker=owner.worker_id)
+        store.guard = guard
+        return store
+
+    def publish(self, video: Path, *, key: str, facts: Mapping[str, Any]) -> Artifact:
+        """Publish as `ArtifactStore` does. Raises `LostError` or `CancelledError` when the work is no longer ours."""
+        self.guard()
+        return super().publish(video, key=key, facts=facts)
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchWork:
+    """Renders a batch. `watch` tells whether the work is still ours, `owner` is this worker."""
+
+    place: Place
+    request: Request
+    batch: Batch
+    owner: Owner
+    watch: Watch
+    sink: EventSink
+    heard: Callable[[RunEvent], None] = lambda _event: None
+    _claimed: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Make every segment of the batch that is not published yet.
+
+        Segments that another worker renders at this moment are waited for at the end. After a crash the segments that
+        were in work are rendered alone, so that the one that kills its worker is told from those beside it. Raises the
+        error that ended the work, `EngineError` for a segment that killed `POISON` workers.
+        """
+        self._check_poison()
+        trip = self.request.trip(self.place)
+        denoises = check_engine(trip)
+        tasks = Tasks(journal=Log(record=dict(self.request.record), sink=self.sink, heard=self._heard))
+        if denoises:
+            fetch = Fetch(listen=tasks.emit, cancelled=self.watch.ended)
+            fetch_loras(trip.plan, trip.loras, home=self.place.home, fetch=fetch)
+        bench = Bench(
+            trip=trip,
+            home=self.place.home,
+            denoises=denoises,
+            scratch=partial(scratch_folder, self.place.home, plan_digest=plan_digest(trip.planned())),
+            emit=tasks.emit,
+        )
+        try:
+            self._render(trip, tasks=tasks, bench=bench)
+        finally:
+            bench.close()
+            self.place.claims.free(self._claimed, owner=self.owner)
+            self.sink.flush(given_up=self.watch.ended)
+
+    def _render(self, trip: Trip, *, tasks: Tasks, bench: Bench) -> None:
+        store = GuardedStore.of(self.place, owner=self.owner, guard=self.watch.confirm)
+        renderer = Renderer(
+            plan=trip.plan,
+            keyframes=Keyframes(trip.plan, trip.images),
+            engine=bench.engine,
+            store=store,
+            tasks=tasks,
+            cancelled=self.watch.ended,
+            on_difference=self.request.on_difference,
+        )
+        left = list(self.batch.segments)
+        while left:
+            self.watch.check()
+            mine, others = self._claim(left, store=store)
+            for group in self._groups(mine):
+                with self._counted(group):
+                    renderer.make(group)
+            left = others
+            if others and not mine:
+                time.sleep(CLAIM_PAUSE)
+
+    def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[int]]:
+        """Those that can be made or found now, and those that another worker is making."""
+        mine, others = [], []
+        for number in numbers:
+            key = self.request.plan.segments[number].key
+            if store.find(key) is not None:
+                mine.append(number)
+            elif self.place.claims.take(key, run_id=self.batch.run_id, owner=self.owner):
+                self._claimed.append(key)
+                mine.append(number)
+            else:
+                others.append(number)
+        return mine, others
+
+    def _groups(self, numbers: Sequence[int]) -> list[list[int]]:
+        """What is rendered together: suspects alone, chained segments one by one, the others as one batch."""
+        suspects = self.place.attempts.crashes(self.batch.run_id, attempt=self.batch.attempt)
+        alone = [[number] for number in numbers if number in suspects]
+        rest = [number for number in numbers if number not in suspects]
+        return [*([rest] if rest else []), *alone]
+
+    @contextmanager
+    def _counted(self, numbers: Sequence[int]) -> Iterator[None]:
+        """Write the tries at some segments down: when they begin, and how they end."""
+        plan, batch = self.request.plan, self.batch
+        tries = [
+            Try(run_id=batch.run_id, attempt=batch.attempt, segment=number, key=plan.segments[number].key)
+            for number in numbers
+        ]
+        self.place.attempts.begin(tries, owner=self.owner)
+        try:
+            yield
+        except BaseException as error:
+            self.place.attempts.end(owner=self.owner, outcome=self._outcome(error), detail=_detail(error))
+            raise
+        self.place.attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED)
+
+    def _outcome(self, error: BaseException) -> Outcome:
+        if self.watch.ending is not None:
+            return Outcome(self.watch.ending.value)
+        return Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.FAILED
+
+    def _heard(self, event: RunEvent) -> None:
+        if isinstance(event, SegmentPublished):
+            self.place.attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED, key=event.key)
+        self.heard(event)
+
+    def _check_poison(self) -> None:
+        for number, rows in self.place.attempts.crashes(self.batch.run_id, attempt=self.batch.attempt).items():
+            if number in self.batch.segments and len(rows) >= POISON:
+                raise EngineError(_poisoned(number, rows))
+
+
+def _poisoned(number: int, rows: Sequence[AttemptRow]) -> str:
+    """What is known of a segment that killed its workers."""
+    last = rows[-1].detail
+    known = "; ".join(f"{name} {value}" for name, value in last.items() if value)
+    where = ", ".join(dict.fromkeys(row.worker_id for row in rows))
+    return f"segment {number} killed {len(rows)} workers ({where}): {known or 'nothing is known of the last one'}"
+
+
+def _detail(error: BaseException) -> dict[str, str]:
+    known = isinstance(error, WayframeError | OSError)
+    return {"error": redact_text(str(error) if known else f"{type(error).__name__}: {error}")}

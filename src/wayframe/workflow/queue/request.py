@@ -1,0 +1,153 @@
+"""What a submitted run is, as one document in the store: its plan, its files by content, and its first record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wayframe.core.documents import parse_plan, plan_json
+from wayframe.core.plan import Plan
+from wayframe.errors import StoreError, StoreMissingError
+from wayframe.files import redact
+from wayframe.store.home import Home
+from wayframe.workflow.lora_files import used_loras
+from wayframe.workflow.queue.place import Place
+from wayframe.workflow.render import OnDifference
+from wayframe.workflow.trip import Trip
+
+REQUEST_SCHEMA = "wayframe.request/1"
+LIMIT = 256 * 2**20
+"""Bytes of the largest request: the plan of ten thousand segments takes some tens of millions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A file that a run needs: its name, without folder, and the sha256 of its bytes."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A submitted run. `record` is the one that the run begins with; `options` are the engine's."""
+
+    plan: Plan
+    record: Mapping[str, Any]
+    requested: Mapping[str, Any] | None
+    resolved: Mapping[str, Any] | None
+    keyframes: tuple[InputFile, ...]
+    loras: Mapping[str, InputFile] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    on_difference: OnDifference = OnDifference.STOP
+
+    @property
+    def capability(self) -> str:
+        """What a worker must hold to render it: an engine, and the model where it has one."""
+        return capability_of(self.plan)
+
+    @property
+    def blobs(self) -> set[str]:
+        """Digests of all files that it needs."""
+        return {item.digest for item in (*self.keyframes, *self.loras.values())}
+
+    def trip(self, place: Place) -> Trip:
+        """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`."""
+        folder = inputs_folder(place.home)
+        return Trip(
+            plan=self.plan,
+            images=tuple(_fetched(item, place=place, folder=folder) for item in self.keyframes),
+            requested=self.requested,
+            resolved=self.resolved,
+            loras={name: _fetched(item, place=place, folder=folder) for name, item in self.loras.items()},
+            options=self.options,
+        )
+
+
+def capability_of(plan: Plan) -> str:
+    """What a worker must hold to render a plan: ``preview``, or ``wan:MODEL``."""
+    return plan.engine if plan.model is None or plan.engine in ("preview", "null") else f"{plan.engine}:{plan.model}"
+
+
+def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, Any], on: OnDifference) -> Request:
+    """Publish the files that a trip needs, then its request; gives the request. Raises `StoreError`."""
+    used = used_loras(trip.plan)
+    request = Request(
+        plan=trip.plan,
+        record=record,
+        requested=trip.requested,
+        resolved=trip.resolved,
+        keyframes=tuple(_published(path, place=place) for path in trip.images),
+        loras={name: _published(path, place=place) for name, path in trip.loras.items() if name in used},
+        options=trip.options,
+        on_difference=on,
+    )
+    document = {
+        "schema": REQUEST_SCHEMA,
+        "plan": plan_json(request.plan),
+        "record": redact(record),
+        "requested": redact(request.requested),
+        "resolved": request.resolved,
+        "keyframes": [{"name": item.name, "digest": item.digest} for item in request.keyframes],
+        "loras": {name: {"name": item.name, "digest": item.digest} for name, item in request.loras.items()},
+        "options": dict(request.options),
+        "on_difference": request.on_difference.value,
+    }
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        place.objects.replace(_key(run_id), path)
+    return request
+
+
+def get_request(place: Place, run_id: str) -> Request:
+    """The request of a run. Raises `StoreMissingError` when it was not published, `StoreError` for one that is none."""
+    try:
+        data = json.loads(place.objects.read(_key(run_id), limit=LIMIT))
+    except ValueError as error:
+        raise StoreError(f"the request of run {run_id} cannot be read: {error}") from error
+    if not isinstance(data, dict) or data.get("schema") != REQUEST_SCHEMA:
+        raise StoreError(f"the request of run {run_id} is of another version of wayframe; expected {REQUEST_SCHEMA}")
+    return Request(
+        plan=parse_plan(data["plan"]),
+        record=data["record"],
+        requested=data["requested"],
+        resolved=data["resolved"],
+        keyframes=tuple(InputFile(**item) for item in data["keyframes"]),
+        loras={name: InputFile(**item) for name, item in data["loras"].items()},
+        options=data["options"],
+        on_difference=OnDifference(data["on_difference"]),
+    )
+
+
+def has_request(place: Place, run_id: str) -> bool:
+    """Whether everything about a run was published."""
+    try:
+        return bool(place.objects.exists(_key(run_id)))
+    except StoreMissingError:
+        return False
+
+
+def inputs_folder(home: Home) -> Path:
+    """Where keyframes and LoRAs of queued runs lie on this machine."""
+    return home.root / "inputs"
+
+
+def _key(run_id: str) -> str:
+    return f"runs/{run_id}/request.json"
+
+
+def _published(path: Path, *, place: Place) -> InputFile:
+    return InputFile(name=path.name, digest=place.blobs.put_blob(path))
+
+
+def _fetched(item: InputFile, *, place: Place, folder: Path) -> Path:
+    """The file under a name that begins with its digest, so that two of one name do not meet."""
+    safe = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in item.name)[-100:]
+    target = folder / f"{item.digest[:16]}-{safe}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return place.blobs.get_blob(item.digest, target)
