@@ -97,6 +97,24 @@ def test_a_listener_hears_everything_and_a_cancelled_run_goes_on(trip: Path) -> 
     assert result.record["attempts"] == 2
 
 
+def test_options_are_those_of_the_engine_and_win_over_the_home_folders(trip: Path) -> None:
+    with pytest.raises(SpecError, match=r"^option dtype: engine null has no options \(got 'float32'\)"):
+        wayframe.run("trip.yaml", options={"dtype": "float32"})
+    with pytest.raises(SpecError, match="option dtype"):
+        wayframe.plan("trip.yaml", options={"dtype": "float32"})
+    (trip / "home" / "options.toml").write_text("[null]\nspeed = 9\n")
+    with pytest.raises(SpecError, match=r"^option speed: .* \(got '9'\)"):
+        wayframe.plan("trip.yaml")
+
+
+def test_what_happens_on_a_difference_is_one_of_two_things(trip: Path) -> None:
+    assert trip.is_dir()
+    assert wayframe.run("trip.yaml", on_difference="record").record["status"] == "completed"
+    word = "ask"
+    with pytest.raises(SpecError, match=r"^on_difference: expected stop or record \(got 'ask'\)$"):
+        wayframe.run("trip.yaml", on_difference=word)
+
+
 def test_wrong_input_is_an_error_with_its_field(trip: Path) -> None:
     assert trip.is_dir()
     with pytest.raises(SpecError) as caught:

@@ -69,12 +69,15 @@ def run(
     addresses are fetched first. A step that was not applied as it was planned stops the run with `errors.EngineError`,
     unless `on_difference` is ``"record"``. Raises `errors.WayframeError`.
     """
+    from wayframe.errors import SpecError
     from wayframe.store.home import open_home
     from wayframe.workflow.lora_files import Fetch
     from wayframe.workflow.render import OnDifference
     from wayframe.workflow.run import RunOptions, run_trip
     from wayframe.workflow.sources import trip_of_spec, trip_to_run
 
+    if on_difference not in tuple(OnDifference):
+        raise SpecError("on_difference", f"expected {' or '.join(OnDifference)}", on_difference)
     place = open_home(Path(home) if home else None)
     manner = RunOptions(
         out=Path(out) if out else None,

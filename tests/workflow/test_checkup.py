@@ -14,9 +14,18 @@ from wayframe.workflow.checkup import check_up
 def test_a_healthy_place_passes_every_check(tmp_path: Path) -> None:
     checks = {check.name: check for check in check_up(tmp_path)}
     assert [name for name, check in checks.items() if not check.good] == []
-    assert {"versions", "machine", "codec", "pictures", "home", "space", "catalogue", "engines", "wan", "proposal"} == set(
-        checks
-    )
+    assert {
+        "versions",
+        "machine",
+        "codec",
+        "pictures",
+        "home",
+        "space",
+        "catalogue",
+        "engines",
+        "wan",
+        "proposal",
+    } == set(checks)
     assert checks["home"].says == str(tmp_path)
     assert "preview" in checks["engines"].says
     assert list(tmp_path.glob(".doctor*")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wayframe.core.comparison import compare
+from wayframe.core.impact import Impact
 from wayframe.engines.base import EngineReport
 from wayframe.errors import EngineError
 from wayframe.logs import runs
@@ -66,7 +67,10 @@ def test_two_runs_are_compared_by_what_their_engines_counted(ground: Ground, mon
     )
     second = ground.run(denoised(seed=1)).folder.run_id
     reader = Reader(home=ground.home, defaults={})
-    found = {item.path: (item.a, item.b) for item in compare(reader.read(first), reader.read(second)).differences}
+    differences = compare(reader.read(first), reader.read(second)).differences
+    [forwards] = [item for item in differences if item.path == "outcome.engine.forwards"]
+    assert forwards.impact is Impact.COSMETIC
+    found = {item.path: (item.a, item.b) for item in differences}
     assert found["outcome.engine.forwards"] == (8, 12)
     assert found["environment.device"] == ("NVIDIA H100", "cpu")
     assert "outcome.engine.expert_loads" not in found

@@ -69,8 +69,6 @@ def _bars(*columns: ProgressColumn) -> Progress:
 class _State(ProgressColumn):
     """What a bar is at, as its field `what` says; with `clock` also the time that is gone, and what is left."""
 
-    max_refresh = 0.5
-
     def render(self, task: Task) -> Text:
         """The words beside a bar."""
         words = [task.fields["what"]] if task.fields["what"] else []
@@ -162,7 +160,7 @@ class StepBars:
         bar = self._bars.pop(segment, None)
         if bar is None:
             total = self._plan.segments[segment].forwards
-            bar = self._progress.add_task(f"segment {segment}", total=total, what=what)
+            bar = self._progress.add_task(f"segment {segment}", total=total, what="")
         self._bars[segment] = bar  # the last one of the mapping is the one that moved last
         self._progress.update(bar, advance=forwards, what=what, visible=True)
         for hidden in [*self._bars.values()][:-SEGMENTS_SHOWN]:

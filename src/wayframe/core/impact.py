@@ -105,6 +105,8 @@ def impact_of(path: str) -> tuple[Impact, int]:
     names = names_of(path)
     if names[0] == "segments" and len(names) > 1:  # whose it is says nothing about what it is
         names = names[1:]
+    if names[:2] == ["outcome", "engine"]:  # what the work cost, not what was asked of which engine
+        return Impact.COSMETIC, 5
     if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
         return Impact.NOISE, 0
     for name in reversed(names):
