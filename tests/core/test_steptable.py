@@ -288,6 +288,16 @@ def test_applied_steps_are_told_as_they_were_read_back() -> None:
     assert (table.forwards, table.thresholds) == (6, plan.thresholds)
 
 
+def test_the_noise_that_a_step_removed_and_its_forwards_are_those_that_were_told() -> None:
+    plan = of_plan(planned(TRIP)).segments[0].steps
+    assert plan is not None
+    step: Data = {"timestep": 952.4, "expert": "low", "guidance": 2.0, "loras": {}}
+    first = {**step, "index": 0, "timestep": 1000.0, "sigma": 1.0, "sigma_next": 0.25, "forwards": 0}
+    table = applied_table([first, {**step, "index": 1}], plan)
+    assert [row.sigma_drop for row in table.rows] == pytest.approx([0.75, 0.9524])
+    assert [row.forwards for row in table.rows] == [0, 2]
+
+
 def logged(timestep: object, expert: str, guidance: float) -> Data:
     return {"index": 0, "timestep": timestep, "expert": expert, "guidance": guidance, "loras": {"a": 0.5}}
 

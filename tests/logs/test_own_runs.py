@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wayframe.core.events import (
+    EngineReported,
+    LoraReady,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -22,6 +25,7 @@ from wayframe.core.events import (
     TaskChanged,
     TaskKind,
     TaskState,
+    WeightsReady,
 )
 from wayframe.core.subject import Basis
 from wayframe.errors import CancelledError, EngineError
@@ -187,6 +191,7 @@ def record_of(run_id: str) -> Data:
         "run_id": run_id,
         "tasks": [{"id": name, "kind": kind, "segment": segment, "state": "queued"} for name, kind, segment in tasks],
         "applied": {"segments": [{"steps": None}, {"steps": None}]},
+        "environment": {"versions": {}},
         "outcome": {"segments": [{}, {}]},
         "findings": [],
     }
@@ -355,6 +360,13 @@ def sound(found: LogRuns) -> None:
     assert 0 <= found.unread_lines <= found.lines
 
 
+def test_a_line_that_is_neither_text_nor_a_record_is_unread_once(tmp_path: Path) -> None:
+    path = tmp_path / "debug.log"
+    path.write_bytes(b"[DEBUG 2025-10-07T05:06:14.601786] wayframe run 1\n\x80\x80\n")
+    found = runs([path])
+    assert (found.lines, found.unread_lines) == (2, 1)
+
+
 PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(
@@ -385,7 +397,12 @@ def test_any_value_in_an_event_is_survived(tmp_path: Path, value: object) -> Non
     path = tmp_path / "events.jsonl"
     event = {"time": "2025-10-07T23:59:58.003+00:00", "event": "StepApplied", "task": "t0", "segment": 0, "step": 0}
     event |= {"timestep": 1.0, "expert": "high", "guidance": 1.0, "loras": {"a": 1.0}, "forwards": 1}
-    kinds = [{**event, key: value} for key in event] + [{**event, "loras": {"a": value}}]
+    event |= {"sigma": 1.0, "sigma_next": 0.5, "modules": {"a": [1, 1]}}
+    kinds = [{**event, key: value} for key in event]
+    kinds += [
+        {**event, **part}
+        for part in ({"loras": {"a": value}}, {"modules": {"a": value}}, {"modules": {"a": [1, value]}})
+    ]
     path.write_text("".join(json.dumps(kind) + "\n" for kind in kinds))
     sound(runs([path]))
 
@@ -393,3 +410,25 @@ def test_any_value_in_an_event_is_survived(tmp_path: Path, value: object) -> Non
 def test_lines_of_the_events_are_as_the_journal_writes_them(write: Callable[..., Path]) -> None:
     kinds = {line["event"] for line in lines(write(*WHOLE, name="events.jsonl"))}
     assert kinds == {"RunStarted", "TaskChanged", "StepApplied", "RunFinished"}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_sigmas_and_modules_are_read_where_the_engine_told_them(write: Callable[..., Path], name: str) -> None:
+    told = replace(STEP, sigma=1.0, sigma_next=1e-05, modules={"a b.safetensors": (399, 400)})
+    events = [told if event is STEP else event for event in WHOLE]
+    run = only(write(*events, name=name))
+    [step] = run.segments[0].applied["steps"] if isinstance(run.segments[0].applied, dict) else []
+    assert isinstance(step, dict)
+    assert (step["sigma"], step["sigma_next"]) == (1.0, 1e-05)
+    assert step["modules"] == {"a b.safetensors": [399, 400]}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_an_engine_was_given_and_reported_is_no_unread_line(write: Callable[..., Path], name: str) -> None:
+    given = [
+        LoraReady(lora="style", sha256="ab" * 32, commit="c0ffee"),
+        WeightsReady(model="toy", identity="ORG/toy@c0ffee"),
+        EngineReported(device="NVIDIA H100", versions={"torch": "2"}, counts={"forwards": 8}),
+    ]
+    found = runs([write(*WHOLE[:1], *given, *WHOLE[1:], name=name)])
+    assert (found.unread_lines, len(found.runs)) == (0, 1)

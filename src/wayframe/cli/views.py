@@ -43,7 +43,11 @@ def print_plan(plan: Plan) -> None:
         f"[bold]{plan.resolution}[/] at {plan.fps} fps, [bold]{plan.frames} frames[/] ({seconds:.2f} s), "
         f"{len(plan.segments)} segment{'s' if len(plan.segments) > 1 else ''}{denoised}"
     )
-    console.print(f"mode {plan.mode}, {plan.chaining}, engine {plan.engine}, model {plan.model or 'none'}\n")
+    weights = f", weights {plan.weights}" if plan.weights else ""
+    of_engine = plan.engine_identity.partition(" ")[2]
+    engine = f"engine {plan.engine}" + (f" with {of_engine}" if of_engine else "")
+    about = f"mode {plan.mode}, {plan.chaining}, {engine}, model {plan.model or 'none'}{weights}\n"
+    console.print(Text(about), soft_wrap=True)
     console.print(_segments(plan))
     for steps, group in groupby(plan.segments, key=lambda segment: segment.steps):
         if steps:

@@ -35,6 +35,7 @@ class _Raw:
     line: int
     text: str
     ended: bool
+    is_text: bool
 
 
 class OwnScan:
@@ -64,22 +65,25 @@ class OwnScan:
             whole = len(found) - 1
             for at, data in enumerate(found):
                 text = clean(data)
-                if not is_text(data):
-                    self._unread(number + at)
+                raw = _Raw(line=number + at, text=text, ended=at < whole, is_text=is_text(data))
+                if not raw.is_text:
+                    self._tally.unread(file=str(self._path), line=raw.line)
                 if text.strip():
-                    yield _Raw(line=number + at, text=text, ended=at < whole)
+                    yield raw
             number += whole
             self._tally.lines += whole + (not block.ended)
 
-    def _unread(self, line: int) -> None:
-        self._tally.unread(file=str(self._path), line=line)
+    def _unread(self, raw: _Raw) -> None:
+        """Count a line that tells nothing, once: what is no text was counted when it came."""
+        if raw.is_text:
+            self._tally.unread(file=str(self._path), line=raw.line)
 
     def _event(self, raw: _Raw) -> Iterator[OwnLine]:
         try:
             data = json_object(raw.text)
             time, event = json_event(self._redactor.value(data))
         except ValueError:
-            self._unread(raw.line)
+            self._unread(raw)
             return
         if event is not None:
             yield OwnLine(line=raw.line, text=_shown(raw.text), time=time, event=event)
@@ -93,7 +97,7 @@ class OwnScan:
                     yield lines
                 lines = [raw]
             elif not lines or not raw.ended:
-                self._unread(raw.line)
+                self._unread(raw)
             elif len(lines) < _MOST_LINES:
                 lines.append(raw)
         if lines:
@@ -112,7 +116,7 @@ class OwnScan:
         except ValueError:
             told = None
         if told is None or not (first.ended or _is_whole(told[1])):
-            self._unread(first.line)
+            self._unread(first)
         elif told[1] is not None:
             time = f"{self._day}T{told[0]}" if self._day else None
             yield OwnLine(line=first.line, text=_shown(first.text), time=time, event=told[1])
