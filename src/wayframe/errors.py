@@ -9,6 +9,7 @@
     │   └── LogError        a debug log
     ├── MediaError          a video that cannot be read, written or joined
     ├── EngineError         an engine that failed or is not there
+    ├── PromptError         a prompt that could not be written
     ├── StoreError          the home folder, an artifact or a record
     │   ├── StoreMissingError      an object that the store does not have
     │   ├── StoreDamagedError      an object whose bytes are not those that were put there
@@ -67,6 +68,10 @@ class MediaError(WayframeError):
 
 class EngineError(WayframeError):
     """An engine that failed or is not available."""
+
+
+class PromptError(WayframeError):
+    """A prompt that a vision model was to write and did not."""
 
 
 class StoreError(WayframeError):

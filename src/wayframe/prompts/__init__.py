@@ -1,0 +1,1 @@
+"""Prompt writers: models that look at keyframes and say what happens between them."""
