@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from wayframe.core.events import RunEvent, RunFinished, RunStarted, RunState, TaskKind, TaskState
 from wayframe.errors import StoreError, StoreMissingError
@@ -31,6 +33,8 @@ from wayframe.workflow.trip import Trip
 
 LARGEST_BATCH = 16
 """Segments of one batch when nobody says otherwise."""
+PATIENCE = 20.0
+"""Seconds until whoever stitches a cancelled run must have let it go."""
 LISTED = "files.json"
 FILES = (RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET)
 
@@ -96,8 +100,11 @@ class Finishing:
         groups = [_flat(missing[start : start + size]) for start in range(0, len(missing), size)]
         return [*([_flat(found)] if found else []), *groups]
 
-    def complete(self, *, cancelled: Callable[[], bool]) -> None:
-        """Stitch, measure, and close the record; everything goes into the run's folder and into the store."""
+    def complete(self, *, cancelled: Callable[[], bool], confirm: Callable[[], None]) -> None:
+        """Stitch, measure, and close the record; everything goes into the run's folder and into the store.
+
+        `confirm` raises when the run is not ours any more; it is called right before the run is told to be completed.
+        """
         trip = self.request.trip(self.place)
         store = self.place.artifacts()
         artifacts: dict[int, Artifact] = {}
@@ -111,8 +118,11 @@ class Finishing:
             stack.enter_context(folder.hold())
             folder.clear_partial_files()
             sink = stack.enter_context(EventSink(self.place.events, run_id=self.run.run_id))
-            tasks = Tasks(journal=_Folded(record=self.record(), sink=sink))
+            record = self.record()
+            tasks = Tasks(journal=_Folded(record=record, sink=sink))
             outcome = Finish(trip=trip, folder=folder, tasks=tasks, cancelled=cancelled).video(artifacts)
+            outcome["seconds"] = {"render": _seconds_of_rendering(record), **outcome["seconds"]}
+            confirm()
             tasks.change(TaskKind.ORCHESTRATOR, TaskState.COMPLETE)
             finished = RunFinished(run_id=self.run.run_id, state=RunState.COMPLETED, video=VIDEO, outcome=outcome)
             tasks.emit(finished)
@@ -129,17 +139,17 @@ class Finishing:
             tasks.fail_running(ended, error)
             tasks.emit(RunFinished(run_id=self.run.run_id, state=state, error=error))
             sink.flush()
-        with folder.hold():
+        with self._held(folder):
             self._write(folder)
         self._upload(folder)
 
     def record(self) -> dict[str, Any]:
         """The record as the events so far make it."""
         record: dict[str, Any] = copy.deepcopy(dict(self.request.record))
-        for row in self.place.events.all_of(self.run.run_id):
-            event = event_of(row.body)
+        clock = _Clock(self.place.events.all_of(self.run.run_id))
+        for event in clock.events():
             record = self._renewed(record, event)
-            apply_event(record, event, time=_iso(_moment(row)))
+            apply_event(record, event, time=_iso(clock.now()))
         return record
 
     def folder(self) -> RunFolder:
@@ -160,7 +170,18 @@ class Finishing:
         if not isinstance(event, RunStarted):
             return record
         counted = {**record, "attempts": record["attempts"] + 1}
-        return renewed_record(counted, trip=self._bare_trip()) if event.continued else counted
+        if not event.continued:
+            return counted
+        renewed = renewed_record(counted, trip=self._bare_trip())
+        return {**renewed, "environment": self.request.record["environment"]}  # the reader's is of no interest
+
+    @contextmanager
+    def _held(self, folder: RunFolder) -> Iterator[None]:
+        """Hold the run's folder, after whoever finishes the run here has noticed that it must stop."""
+        waiting = Retrying(retry=retry_if_exception_type(StoreError), stop=stop_after_delay(PATIENCE), reraise=True)
+        with ExitStack() as stack:
+            waiting(lambda: stack.enter_context(folder.hold()))
+            yield
 
     def _write(self, folder: RunFolder) -> None:
         """Write the record, events.jsonl and debug.log anew from all events."""
@@ -214,10 +235,30 @@ class _Clock:
         return self._now
 
     def events(self) -> Iterator[RunEvent]:
-        """All events in order."""
-        for row in self._rows:
+        """All events that count, in order."""
+        for row, event in counting(self._rows):
             self._now = _moment(row)
-            yield event_of(row.body)
+            yield event
+
+
+def counting(rows: Iterable[EventRow]) -> Iterator[tuple[EventRow, RunEvent]]:
+    """The events that count, with their rows: what a worker tells of an attempt after its end is left out."""
+    ended = False
+    for row in rows:
+        event = event_of(row.body)
+        ended = ended and not isinstance(event, RunStarted)
+        if not ended or isinstance(event, RunFinished):
+            yield row, event
+        ended = ended or isinstance(event, RunFinished)
+
+
+def _seconds_of_rendering(record: Mapping[str, Any]) -> float:
+    """From the first segment's beginning to the last one's end in this attempt; 0 when all were found."""
+    made = [task for task in record["tasks"] if task["segment"] is not None and not task["reused"] and task["finished"]]
+    if not made:
+        return 0.0
+    first, last = min(task["started"] for task in made), max(task["finished"] for task in made)
+    return round((datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds(), 3)
 
 
 def _flat(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:

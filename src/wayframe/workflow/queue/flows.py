@@ -23,7 +23,7 @@ from wayframe.workflow.queue.finishing import Finishing
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.rendering import Batch, BatchWork
 from wayframe.workflow.queue.request import get_request
-from wayframe.workflow.queue.rows import Owner, QueueState, RunRow, WorkerKind, WorkerRow
+from wayframe.workflow.queue.rows import OPEN, Owner, QueueState, RunRow, WorkerKind, WorkerRow
 from wayframe.workflow.queue.sink import EventSink
 from wayframe.workflow.queue.watch import Watch
 
@@ -167,6 +167,9 @@ def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
 def render_step(run_id: str, attempt: int, segments: list[int]) -> str | None:
     """Render a batch here. An error of the work is a result; one that says that the work is not ours is raised."""
     here, workflow = _here(), str(DBOS.workflow_id)
+    row = here.place.runs.find(run_id)
+    if row is None or row.attempt != attempt or row.state not in OPEN:
+        return "the run is not wanted any more"  # cancelled while this batch was being queued
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(here.place.database, workflow_id=workflow))
         sink = stack.enter_context(EventSink(here.place.events, run_id=run_id))
@@ -210,7 +213,7 @@ def finish_step(run_id: str, attempt: int, error: str | None) -> str:
     with Watch(here.place.database, workflow_id=workflow) as watch:
         if error is None:
             try:
-                work.complete(cancelled=watch.ended)
+                work.complete(cancelled=watch.ended, confirm=watch.confirm)
             except CancelledError:
                 raise
             except (WayframeError, OSError) as failure:
@@ -220,8 +223,19 @@ def finish_step(run_id: str, attempt: int, error: str | None) -> str:
     state = QueueState.FAILED if error else QueueState.COMPLETED
     if error is not None:
         work.end(state=RunState.FAILED, error=error)
-    here.place.runs.end(run_id, attempt=attempt, state=state, error=error)
+    if not here.place.runs.end(run_id, attempt=attempt, state=state, error=error):
+        state = _ended_otherwise(work, attempt=attempt, state=state)
     return state.value
+
+
+def _ended_otherwise(work: Finishing, *, attempt: int, state: QueueState) -> QueueState:
+    """The state in which the run is: when it was cancelled at the last moment, its record says so too."""
+    row = work.place.runs.find(work.run.run_id)
+    if row is None or row.attempt != attempt:
+        return QueueState.CANCELLED
+    if row.state is QueueState.CANCELLED:
+        work.end(state=RunState.CANCELLED, error=None)
+    return row.state if row.state not in OPEN else state
 
 
 def _serves(row: WorkerRow, capability: str) -> bool:

@@ -20,6 +20,8 @@ from wayframe.workflow.render import OnDifference
 from wayframe.workflow.trip import Trip
 
 REQUEST_SCHEMA = "wayframe.request/1"
+RUNS, REQUEST = "runs", "request.json"
+"""A run's folder in the store is `RUNS`/ID; its request is the first thing in it."""
 LIMIT = 256 * 2**20
 """Bytes of the largest request: the plan of ten thousand segments takes some tens of millions."""
 
@@ -86,10 +88,16 @@ def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, A
         options=trip.options,
         on_difference=on,
     )
+    publish_request(request, place=place, run_id=run_id)
+    return request
+
+
+def publish_request(request: Request, *, place: Place, run_id: str) -> None:
+    """Publish a request whose files the store has. The first one of a run stays: its tasks' ids are in the events."""
     document = {
         "schema": REQUEST_SCHEMA,
         "plan": plan_json(request.plan),
-        "record": redact(record),
+        "record": redact(request.record),
         "requested": redact(request.requested),
         "resolved": request.resolved,
         "keyframes": [{"name": item.name, "digest": item.digest} for item in request.keyframes],
@@ -100,14 +108,13 @@ def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, A
     with TemporaryDirectory() as folder:
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-        place.objects.replace(_key(run_id), path)
-    return request
+        place.objects.put_new(request_key(run_id), path)
 
 
 def get_request(place: Place, run_id: str) -> Request:
     """The request of a run. Raises `StoreMissingError` when it was not published, `StoreError` for one that is none."""
     try:
-        data = json.loads(place.objects.read(_key(run_id), limit=LIMIT))
+        data = json.loads(place.objects.read(request_key(run_id), limit=LIMIT))
     except ValueError as error:
         raise StoreError(f"the request of run {run_id} cannot be read: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != REQUEST_SCHEMA:
@@ -127,18 +134,19 @@ def get_request(place: Place, run_id: str) -> Request:
 def has_request(place: Place, run_id: str) -> bool:
     """Whether everything about a run was published."""
     try:
-        return bool(place.objects.exists(_key(run_id)))
+        return bool(place.objects.exists(request_key(run_id)))
     except StoreMissingError:
         return False
+
+
+def request_key(run_id: str) -> str:
+    """The name of a run's request in the store."""
+    return f"{RUNS}/{run_id}/{REQUEST}"
 
 
 def inputs_folder(home: Home) -> Path:
     """Where keyframes and LoRAs of queued runs lie on this machine."""
     return home.root / "inputs"
-
-
-def _key(run_id: str) -> str:
-    return f"runs/{run_id}/request.json"
 
 
 def _published(path: Path, *, place: Place) -> InputFile:
