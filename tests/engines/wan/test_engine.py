@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from engines.wan.tiny import KINDS, TinyKind, TinyModels
 from wayframe.core.schedule import Solver
 from wayframe.engines.base import EngineSetup, SegmentDone, StepDone
 from wayframe.engines.registry import load_engine
+from wayframe.engines.wan import components
 from wayframe.engines.wan.engine import WanEngine
 from wayframe.errors import CancelledError, EngineError, SpecError
 
@@ -294,6 +297,43 @@ def inputs(dtype: torch.dtype) -> dict[str, torch.Tensor]:
         "timestep": torch.ones(1),
         "encoder_hidden_states": torch.zeros(1, 4, 32, dtype=dtype),
     }
+
+
+@pytest.mark.parametrize("offload", ["model", "blocks"])
+def test_nothing_holds_an_expert_when_another_large_part_comes(
+    tiny: TinyModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, offload: str
+) -> None:
+    read: list[weakref.ref[torch.nn.Module]] = []
+    alive: list[int] = []
+    right = components.load_transformer, components.load_text
+
+    def note(load: Callable[..., torch.nn.Module], *args: object, **more: object) -> torch.nn.Module:
+        alive.append(sum(module() is not None for module in read))
+        made = load(*args, **more)
+        read.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(components, "load_transformer", partial(note, right[0]))
+    monkeypatch.setattr(components, "load_text", partial(note, right[1]))
+    plans = [
+        replace(planned(tiny, "t2v", phase_config=seed_phases(), prompt=prompt)[0], index=index, key="")
+        for index, prompt in enumerate(("one", "two"))
+    ]
+    files = loras(tiny, "t2v", folder=tmp_path)
+    with engine_of(setup(tiny, "t2v", loras=files, offload=offload, batch="1")) as engine:
+        rendered(engine, trip(plans))
+    assert alive == [0] * 6  # text, high, low, twice
+
+
+def test_latents_that_are_no_numbers_are_an_error_and_not_a_black_video(tiny: TinyModels) -> None:
+    (plan,) = planned(tiny, "t2v21", steps=2)
+    with engine_of(setup(tiny, "t2v21")) as engine:
+        stream = engine.render(trip([plan]))
+        next(stream)
+        assert engine._open is not None
+        engine._open.components.expert("only").register_forward_hook(lambda _, __, made: (made[0] * float("nan"),))
+        with pytest.raises(EngineError, match="segment 0: its latents are no numbers any more"):
+            list(stream)
 
 
 def test_another_fault_of_a_module_is_not_taken_for_a_lack_of_memory(tiny: TinyModels) -> None:

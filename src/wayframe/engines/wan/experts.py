@@ -36,15 +36,19 @@ class Experts:
         Where experts exclude each other on the device, the others are let go first. Raises `SpecError` for a LoRA that
         does not fit, and `EngineError` for a model that cannot be loaded.
         """
-        if self._components.options.offload != "none":
-            for other in [held for held in self._ready if held != name]:
-                self._let_go(other)
+        self.make_way(keep=name)
         module = self._components.expert(name)
         if name not in self._ready or self._ready[name][0].module is not module:
             self._ready[name] = self._watched(name, module)
         expert, patches = self._ready[name]
         self._attach(expert, patches, loras=loras)
         return expert, patches
+
+    def make_way(self, *, keep: ExpertName | None = None) -> None:
+        """Let all other experts go where the large parts exclude each other on the device: another one is coming."""
+        if self._components.options.offload != "none":
+            for other in [held for held in self._ready if held != keep]:
+                self._let_go(other)
 
     def close(self) -> None:
         """Let all experts go."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise, takewhile
-from typing import Any, cast
+from typing import cast
 
 import torch
 
@@ -27,7 +27,7 @@ from wayframe.engines.wan.sampler import Denoising, Sampler
 from wayframe.engines.wan.scratch import Halfway, Scratch
 from wayframe.engines.wan.solvers import make_solver
 from wayframe.engines.wan.tally import Tally
-from wayframe.engines.wan.text import TextEmbeddings
+from wayframe.engines.wan.text import TextEmbeddings, TextEncoder, Tokenizer
 from wayframe.engines.wan.vision import PictureEmbeddings
 from wayframe.errors import CancelledError, EngineError
 
@@ -69,10 +69,10 @@ class Rendering:
         self._setup = setup
         self.components = Components(setup.weights, model=setup.model, options=options, tally=tally)
         self.tally = self.components.tally
-        self._text = _text(self.components)
-        self._conditions = _conditions(self.components)
         self._readback = ReadBack(count=self.tally.add)
         self._experts = Experts(components=self.components, files=setup.loras, readback=self._readback)
+        self._text = _text(self.components, experts=self._experts)
+        self._conditions = _conditions(self.components)
         self._scratch = Scratch(setup.scratch)
 
     def batch(self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool]) -> Iterator[EngineEvent]:
@@ -168,8 +168,10 @@ class Rendering:
 
     def _handed_out(self, segment: _Segment) -> Iterator[EngineEvent]:
         """Decode a segment; the frames that it was given are put back into their places."""
-        job, number = segment.job, segment.number
-        frames = self._conditions.decode(segment.denoising.finished(), job=job)
+        job, number, latents = segment.job, segment.number, segment.denoising.finished()
+        if not bool(latents.isfinite().all()):
+            raise EngineError(f"segment {number}: its latents are no numbers any more; try --option dtype=bfloat16")
+        frames = self._conditions.decode(latents, job=job)
         for index, pixels in enumerate(frames):
             shown = job.given[index].copy() if index < len(job.given) else pixels
             yield FrameDone(segment=number, index=index, pixels=shown)
@@ -210,9 +212,13 @@ def _fits(kept: Halfway, begun: Denoising) -> bool:
     return in_order and at_border and kept.latents.shape == begun.latents.shape
 
 
-def _text(components: Components) -> TextEmbeddings:
+def _text(components: Components, *, experts: Experts) -> TextEmbeddings:
+    def load() -> tuple[Tokenizer, TextEncoder]:
+        experts.make_way()
+        return components.text()
+
     return TextEmbeddings(
-        load=components.text,
+        load=load,
         free=partial(components.free, TEXT_ENCODER),
         device=components.device,
         count=components.tally.add,
@@ -230,8 +236,8 @@ def _conditions(components: Components) -> Conditions:
         vace_layers=len(layout.transformer.vace_layers),
     )
     space = LatentSpace.of(layout.vae, patch=layout.transformer.patch_size[1])
-    codec = VideoCodec(vae=cast("Any", components.vae), space=space, device=device, count=count)
-    eyes = PictureEmbeddings(load=cast("Any", components.image_encoder), device=device, count=count)
+    codec = VideoCodec(vae=components.vae, space=space, device=device, count=count)
+    eyes = PictureEmbeddings(load=components.image_encoder, device=device, count=count)
     return Conditions(traits=traits, codec=codec, embeddings=eyes, device=device, dtype=components.dtype)
 
 
