@@ -10,13 +10,12 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from wayframe.errors import StoreError
+from wayframe.files import sample_sha256
 from wayframe.store.tensorfile import tensor_fault
 
 INDEX = "model_index.json"
 SHARDS = "*.safetensors.index.json"
 MIB = 1024**2
-SMALL = 16 * MIB
-"""Files up to this size enter a fingerprint with all their bytes, larger ones with their first and last MiB."""
 _NEEDED = ("*.json", "*.safetensors", "*.model", "*.txt")
 _LEGAL = ("LICENSE*", "NOTICE*")
 _HALF_PRECISION = (".fp16.", ".bf16.")
@@ -146,18 +145,8 @@ def fingerprint(folder: Path) -> str:
     for name in folder_files(folder):
         path = folder / name
         size = path.stat().st_size
-        total.update(json.dumps([name, size, _sample_digest(path, size=size)]).encode())
+        total.update(json.dumps([name, size, sample_sha256(path)]).encode())
     return f"folder:{total.hexdigest()}"
-
-
-def _sample_digest(path: Path, *, size: int) -> str:
-    with path.open("rb") as stream:
-        if size <= SMALL:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-        sample = hashlib.sha256(stream.read(MIB))
-        stream.seek(-MIB, 2)
-        sample.update(stream.read(MIB))
-    return sample.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
