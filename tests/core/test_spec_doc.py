@@ -13,6 +13,7 @@ import yaml
 from core.trips import CATALOGUE, planned, resolved, stills, timeline
 from wayframe.cli.options import FLAGS
 from wayframe.core.documents import resolved_json
+from wayframe.core.prompting import PromptSpec
 from wayframe.core.spec import (
     Keyframe,
     LoraUse,
@@ -27,7 +28,7 @@ from wayframe.core.spec import (
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spec.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-PARTS = (TravelSpec, Keyframe, PhaseSpec, PhaseLora, LoraUse, PhaseConfig, WirePhase, WireLora)
+PARTS = (TravelSpec, Keyframe, PhaseSpec, PhaseLora, LoraUse, PhaseConfig, WirePhase, WireLora, PromptSpec)
 
 
 def section(title: str) -> str:

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from wayframe.core.coherence import check_plan
 from wayframe.core.findings import Finding
 from wayframe.core.plan import PLAN_SCHEMA, Plan, keyed, lora_name
-from wayframe.core.recipe import Recipe
 from wayframe.core.resolve import Resolved, ResolvedSegment
 from wayframe.core.spec import field_path
 from wayframe.errors import SpecError
@@ -126,11 +125,17 @@ def _segment_values(segment: ResolvedSegment) -> dict[str, Any]:
             }
             for lora in recipe.loras
         ],
-        **_seldom(recipe),
+        **_seldom(segment),
     }
 
 
-def _seldom(recipe: Recipe) -> dict[str, Any]:
+def _seldom(segment: ResolvedSegment) -> dict[str, Any]:
     """Values that are left out where they are at their default, so that older records and videos stay equal."""
-    values = {"cfg_star": recipe.cfg_star, "cfg_zero": recipe.cfg_zero, "bundles": dict(recipe.bundles)}
+    recipe = segment.recipe
+    values = {
+        "cfg_star": recipe.cfg_star,
+        "cfg_zero": recipe.cfg_zero,
+        "bundles": dict(recipe.bundles),
+        "written": segment.written,
+    }
     return {name: value for name, value in values.items() if value}

@@ -1,6 +1,7 @@
 """Spec and catalogue to every value with its origin.
 
-An origin is ``spec``, ``preset:NAME``, ``model:NAME``, ``default`` or ``automatic`` (it follows from other values).
+An origin is ``spec``, ``preset:NAME``, ``model:NAME``, ``default``, ``automatic`` (it follows from other values), or,
+for a prompt that a model wrote, ``written:WRITER/MODEL``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from wayframe.core.catalogue import Catalogue, Model, Preset
 from wayframe.core.denoising import make_recipe
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, fitted_size, lay_out_batch, lay_out_timeline
+from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
 from wayframe.core.spec import Fit, TravelSpec
 from wayframe.errors import SpecError
@@ -43,13 +45,14 @@ LENGTH_CHANGED = rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedSegment:
-    """One segment's own values."""
+    """One segment's own values; `written` is the key of the written prompt that is in `prompt`, or empty."""
 
     prompt: str
     negative_prompt: str
     seed: int
     amount_of_motion: float
     recipe: Recipe
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +78,17 @@ class Resolved:
     findings: tuple[Finding, ...]
 
 
-def resolve(spec: TravelSpec, *, catalogue: Catalogue, first_size: tuple[int, int]) -> Resolved:
+def resolve(
+    spec: TravelSpec,
+    *,
+    catalogue: Catalogue,
+    first_size: tuple[int, int],
+    written: Mapping[int, WrittenPrompt] | None = None,
+) -> Resolved:
     """Fill in everything that `spec` leaves open; `first_size` is the first keyframe's width and height.
+
+    `written` holds the prompts that a model wrote, by segment; where one is asked for and not there, the base prompt
+    stands.
 
     Raises `SpecError` or `CatalogueError` for values that contradict each other, the model's grids or the catalogue.
     """
@@ -103,7 +115,9 @@ def resolve(spec: TravelSpec, *, catalogue: Catalogue, first_size: tuple[int, in
         model=model,
         preset=preset.name if preset else None,
         layout=layout,
-        segments=_segments(spec, model=model, preset=preset, catalogue=catalogue, origins=origins),
+        segments=_segments(
+            spec, model=model, preset=preset, catalogue=catalogue, origins=origins, written=written or {}
+        ),
         requested_switch=spec.phase_config.model_switch_phase if spec.phase_config else None,
         origins=origins.entries,
         findings=findings,
@@ -223,7 +237,13 @@ def _resolution(spec: TravelSpec, *, step: int, first_size: tuple[int, int], ori
 
 
 def _segments(
-    spec: TravelSpec, *, model: Model | None, preset: Preset | None, catalogue: Catalogue, origins: Origins
+    spec: TravelSpec,
+    *,
+    model: Model | None,
+    preset: Preset | None,
+    catalogue: Catalogue,
+    origins: Origins,
+    written: Mapping[int, WrittenPrompt],
 ) -> tuple[ResolvedSegment, ...]:
     entries = (*catalogue.bundles.values(), *catalogue.presets.values(), *((preset,) if preset else ()))
     known = {lora.file: lora for entry in entries for lora in entry.loras}
@@ -245,11 +265,14 @@ def _segments(
             recipe = recipe_of(view, f"segments[{index}].")
         else:
             recipe = shared = shared or recipe_of(spec, "")
-        segments.append(_segment(spec, index=index, recipe=recipe, model=model, origins=origins))
+        prompt = choose(spec, index, written=written)
+        segments.append(_segment(spec, index=index, recipe=recipe, model=model, prompt=prompt, origins=origins))
     return tuple(segments)
 
 
-def _segment(spec: TravelSpec, *, index: int, recipe: Recipe, model: Model | None, origins: Origins) -> ResolvedSegment:
+def _segment(
+    spec: TravelSpec, *, index: int, recipe: Recipe, model: Model | None, prompt: ChosenPrompt, origins: Origins
+) -> ResolvedSegment:
     keyframe = spec.keyframes[index]
     own = Origins(prefix=f"segments[{index}].", entries=origins.entries)
     seed = spec.seed or 0
@@ -257,7 +280,7 @@ def _segment(spec: TravelSpec, *, index: int, recipe: Recipe, model: Model | Non
         seed += index
     seed_origin = "spec" if spec.seed is not None else "default"
     return ResolvedSegment(
-        prompt=_pick(own, "prompt", (keyframe.prompt, "spec"), (spec.prompt, "spec"), fallback=""),
+        prompt=_pick(own, "prompt", (prompt.text, prompt.origin), fallback=""),
         negative_prompt=_pick(
             own,
             "negative_prompt",
@@ -275,4 +298,5 @@ def _segment(spec: TravelSpec, *, index: int, recipe: Recipe, model: Model | Non
             fallback=DEFAULT_MOTION,
         ),
         recipe=recipe,
+        written=prompt.key,
     )

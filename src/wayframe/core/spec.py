@@ -10,19 +10,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from wayframe.core.loras import parse_multiplier
+from wayframe.core.prompting import PromptSpec
+from wayframe.core.spec_part import Part
 from wayframe.core.wording import counted
 from wayframe.errors import SpecError
 
@@ -34,28 +33,7 @@ MAX_FPS, MAX_SEED, MAX_SIDE, MAX_FRAME = 240, 2**63 - 1, 16384, 10**7
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
-_YES_OR_NO = ("distilled", "partial", "cfg_star")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _a_value_that_can_be_meant(cls, value: object, info: ValidationInfo) -> object:
-        """YAML reads `yes`, `on` and `true` as a switch, which would count as the number 1; and text must be text."""
-        values = value if isinstance(value, list | tuple) else (value,)
-        if info.field_name not in _YES_OR_NO and any(isinstance(item, bool) for item in values):
-            raise ValueError("expected a number or text, not true or false")
-        if any(isinstance(item, str) and not _can_be_written(item) for item in values):
-            raise ValueError("holds characters that are no text (half of a surrogate pair, or a broken file name)")
-        return value
-
-
-def _can_be_written(text: str) -> bool:
-    """Whether text has a UTF-8 form; JSON's escapes and file names can hold what has none."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _multiplier_text(value: object) -> object:
@@ -77,7 +55,7 @@ Multiplier = Annotated[str, BeforeValidator(_multiplier_text, json_schema_input_
 PhaseMultiplier = Annotated[Multiplier, AfterValidator(_of_one_phase)]
 
 
-class LoraUse(_Part):
+class LoraUse(Part):
     """A LoRA and its strength: one weight, or one per phase (``0.75;1.0;0``), or a ramp inside a phase (``1,0.5``)."""
 
     file: str = Field(min_length=1, description="path (beside the spec) or URL of a .safetensors file")
@@ -89,7 +67,7 @@ class LoraUse(_Part):
     partial: bool = Field(False, description="not every module of the file fits the model, and that is fine")
 
 
-class PhaseLora(_Part):
+class PhaseLora(Part):
     """A LoRA inside one phase of `phases`: its weight there, or a ramp over the phase's steps."""
 
     file: str = Field(min_length=1)
@@ -99,7 +77,7 @@ class PhaseLora(_Part):
     partial: bool = False
 
 
-class PhaseSpec(_Part):
+class PhaseSpec(Part):
     """A phase in our own form."""
 
     steps: int = Field(ge=1, description="denoising steps of this phase")
@@ -108,14 +86,14 @@ class PhaseSpec(_Part):
     loras: tuple[PhaseLora, ...] = ()
 
 
-class WireLora(_Part):
+class WireLora(Part):
     """A LoRA inside a phase_config."""
 
     url: str = Field(min_length=1)
     multiplier: PhaseMultiplier = "1.0"
 
 
-class WirePhase(_Part):
+class WirePhase(Part):
     """A phase of a phase_config."""
 
     phase: int | None = Field(None, ge=1)
@@ -123,7 +101,7 @@ class WirePhase(_Part):
     loras: tuple[WireLora, ...] = ()
 
 
-class PhaseConfig(_Part):
+class PhaseConfig(Part):
     """Upstream's block of phases."""
 
     phases: tuple[WirePhase, ...] = Field(min_length=1)
@@ -146,11 +124,13 @@ class PhaseConfig(_Part):
         return self
 
 
-class _Recipe(_Part):
+class _Recipe(Part):
     """What both the whole spec and one segment can say about denoising."""
 
     prompt: str | None = None
     negative_prompt: str | None = None
+    text_before: str | None = Field(None, description="stands before every prompt")
+    text_after: str | None = Field(None, description="stands after every prompt")
     amount_of_motion: float | None = Field(None, ge=0, le=1, description="camera motion, 0 to 1")
     steps: int | None = Field(None, ge=1)
     guidance: float | None = Field(None, ge=0)
@@ -217,6 +197,7 @@ class TravelSpec(_Recipe):
     model: str | None = None
     preset: str | None = None
     profile: Literal["h264", "draft"] | None = Field(None, description="how the video is encoded")
+    prompts: PromptSpec | None = Field(None, description="prompts that a vision model writes")
     curve: Literal["bell", "linear", "upstream"] | None = Field(None, description="how overlaps are blended")
     carried: dict[str, JsonValue] | None = Field(None, description="what an imported payload held beside, for exports")
 
@@ -368,13 +349,18 @@ def _unknown_key(details: ErrorDetails) -> str:
     return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known are {', '.join(sorted(known))}"
 
 
-_PLACES: Mapping[str, type[_Part]] = {"keyframes": Keyframe, "phase_config": PhaseConfig, "phases": PhaseSpec}
+_PLACES: Mapping[str, type[Part]] = {
+    "keyframes": Keyframe,
+    "phase_config": PhaseConfig,
+    "phases": PhaseSpec,
+    "prompts": PromptSpec,
+}
 
 
 def known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand at a place of the spec, such as ``("keyframes", 0)``."""
     names = [part for part in location if isinstance(part, str)]
-    part: type[_Part] = TravelSpec
+    part: type[Part] = TravelSpec
     for position, name in enumerate(names):
         wire = "phase_config" in names[:position]
         if name == "loras":

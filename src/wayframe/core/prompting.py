@@ -1,0 +1,138 @@
+"""Prompts that a vision model writes: which segments get one, and what stands in the plan in the end.
+
+The order of precedence for a segment: its own prompt, else a written one, else the base prompt of the spec. With
+``write: all`` a segment's own prompt is what the writer goes by, and the written one takes its place. `text_before` and
+`text_after` go around the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from wayframe.core.findings import Severity, rule
+from wayframe.core.spec_part import Part
+
+if TYPE_CHECKING:
+    from wayframe.core.spec import TravelSpec
+
+Write = Literal["off", "missing", "all"]
+OnFailure = Literal["stop", "base-prompt"]
+DEFAULT_WORDS, MOST_WORDS = 60, 400
+
+PROMPT_UNWRITTEN = rule(
+    "prompt-unwritten",
+    Severity.WARNING,
+    title="A prompt is still to be written by a model",
+    why="The spec asks for it, and a plan asks no model: the base prompt stands in its place. A run writes it first, "
+    "and the segment's content key changes with it.",
+    action="Run it, or write the prompts now with `wayframe plan --write-prompts`.",
+)
+PROMPT_FAILED = rule(
+    "prompt-failed",
+    Severity.WARNING,
+    title="A prompt could not be written, and the base prompt took its place",
+    why="The writer did not answer, or its answers were no prompts; `on_failure: base-prompt` lets the run go on.",
+    action="Look at the reason; a new run asks again for the prompts that are missing, and only for these.",
+)
+
+
+class PromptSpec(Part):
+    """Which prompts a vision model writes, which one, and what happens when it fails."""
+
+    write: Write = Field("off", description="off; missing: for segments without a prompt of their own; all")
+    writer: Literal["openai", "qwen"] = Field("qwen", description="an endpoint, or a model on this machine")
+    model: str | None = Field(None, min_length=1, description="the writer's model; its default when left out")
+    base_url: str | None = Field(None, description="the endpoint of writer openai, such as http://localhost:8000/v1")
+    language: str | None = Field(None, min_length=1, description="the language of the prompts, such as English")
+    max_words: int = Field(DEFAULT_WORDS, ge=5, le=MOST_WORDS, description="the most words of a prompt")
+    on_failure: OnFailure = Field("stop", description="stop, or go on with the base prompt and a finding")
+    budget: int | None = Field(None, ge=0, description="the most requests of one run")
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            plain = bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
+        except ValueError:
+            parts, plain = urlsplit(""), False
+        if parts.scheme not in ("http", "https") or not plain:
+            raise ValueError("expected an address such as http://localhost:8000/v1, without user, key or query")
+        return value
+
+    @model_validator(mode="after")
+    def _address_of_an_endpoint(self) -> Self:
+        if self.base_url is not None and self.writer != "openai":
+            raise ValueError(f"base_url: writer {self.writer} has none; say writer: openai")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPrompt:
+    """A prompt that a model wrote: who wrote it, and the key under which the store keeps it."""
+
+    text: str
+    writer: str
+    model: str
+    key: str
+
+    @property
+    def origin(self) -> str:
+        """The origin of the prompt: ``written:WRITER/MODEL``."""
+        return f"written:{self.writer}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPrompt:
+    """A segment's prompt as the plan has it, its origin, and the key of the written one that is in it, or empty."""
+
+    text: str
+    origin: str
+    key: str = ""
+
+
+def wanted(spec: TravelSpec) -> tuple[int, ...]:
+    """The segments whose prompts a model is to write."""
+    write = spec.prompts.write if spec.prompts else "off"
+    segments = range(max(len(spec.keyframes) - 1, 1))
+    if write == "missing":
+        return tuple(index for index in segments if not _own(spec, index).strip())
+    return tuple(segments) if write == "all" else ()
+
+
+def wish(spec: TravelSpec, index: int) -> str:
+    """What the user says of segment `index`: what its writer goes by, and what stands there without a writer."""
+    return _own(spec, index) if _own(spec, index).strip() else spec.prompt or ""
+
+
+def choose(spec: TravelSpec, index: int, *, written: Mapping[int, WrittenPrompt]) -> ChosenPrompt:
+    """The prompt of segment `index` with `text_before` and `text_after` around it."""
+    keyframe = spec.keyframes[index]
+    said = next((text for text in (keyframe.prompt, spec.prompt) if text is not None), None)
+    chosen = ChosenPrompt(text=said or "", origin="default" if said is None else "spec")
+    found = written.get(index)
+    if found is not None:
+        chosen = ChosenPrompt(text=found.text, origin=found.origin, key=found.key)
+    elif index in wanted(spec):
+        chosen = ChosenPrompt(text=wish(spec, index), origin=chosen.origin)
+    before = spec.text_before if keyframe.text_before is None else keyframe.text_before
+    after = spec.text_after if keyframe.text_after is None else keyframe.text_after
+    text = around(chosen.text, before=before or "", after=after or "")
+    return ChosenPrompt(text=text, origin=chosen.origin, key=chosen.key)
+
+
+def around(text: str, *, before: str, after: str) -> str:
+    """A prompt with what stands before and after it, parted by blanks; as it is when nothing does."""
+    before, after = before.strip(), after.strip()
+    return " ".join(part for part in (before, text, after) if part) if before or after else text
+
+
+def _own(spec: TravelSpec, index: int) -> str:
+    return spec.keyframes[index].prompt or ""
