@@ -38,6 +38,7 @@ def phases(*guidance: float, **lora: object) -> list[Data]:
 
 
 PINNED = HIGH.replace("/main/", "/1d2c3b4a/")
+SMALL = "wan2.2-ti2v-5b"
 CASES = [
     Case(
         code="keyframes-identical",
@@ -166,11 +167,23 @@ CASES = [
     *[
         Case(
             code="overlap-wastes-frames",
-            loud=stills(3, model=I2V, chaining="chained", overlap=wasteful),
-            quiet=stills(3, model=I2V, chaining="chained", overlap=full),
+            loud=stills(3, model=model, chaining="chained", overlap=wasteful),
+            quiet=stills(3, model=model, chaining="chained", overlap=full),
             where="joins[0]",
         )
-        for wasteful, full in ((3, 2), (5, 6), (7, 10), (9, 14))
+        for model, wasteful, full in (
+            *((VACE, *pair) for pair in ((3, 2), (5, 6), (7, 10), (9, 14))),
+            *((SMALL, *pair) for pair in ((2, 1), (6, 5), (10, 9), (12, 13))),
+        )
+    ],
+    *[
+        Case(
+            code="overlap-wastes-frames",
+            loud=stills(3, model=VACE, chaining="chained", overlap=kept),
+            quiet=stills(3, model=I2V, chaining="chained", overlap=kept),
+            where="joins[0]",
+        )
+        for kept in (3, 5, 8)
     ],
     Case(
         code="overlap-wastes-frames",
@@ -229,6 +242,15 @@ CASES = [
         quiet=stills(2, steps=4, loras=[{"file": PINNED}, {"file": "main/s.safetensors"}]),
         where="loras[high_noise_model]",
     ),
+    *[
+        Case(
+            code="lora-unpinned",
+            loud=stills(2, steps=4, loras=[{"file": HIGH.replace("/main/", f"/{branch}/")}]),
+            quiet=stills(2, steps=4, loras=[{"file": HIGH.replace("/main/", f"/{fixed}/")}]),
+            where="loras[high_noise_model]",
+        )
+        for branch, fixed in (("fp8", "c0ffee" * 6 + "c0de"), ("refs/pr/3", "v1.0"), ("dev-2", "2.2.1-rc1"))
+    ],
     Case(
         code="segment-long",
         loud=stills(3, model=I2V, segment_frames=[81, 85]),
@@ -419,12 +441,21 @@ def test_many_steps_of_a_wrong_expert_are_told_as_a_range():
 
 
 @pytest.mark.parametrize(
-    ("kept", "latents"), [(3, "1 latent frame"), (5, "1 latent frame"), (7, "2 latent frames"), (1, "0 latent frames")]
+    ("model", "kept", "latents"),
+    [
+        (VACE, 3, "1 latent frame"),
+        (VACE, 5, "1 latent frame"),
+        (VACE, 7, "2 latent frames"),
+        (VACE, 1, "0 latent frames"),
+        (SMALL, 4, "1 latent frame"),
+        (SMALL, 6, "2 latent frames"),
+        (SMALL, 8, "2 latent frames"),
+    ],
 )
-def test_kept_frames_that_keep_one_latent_frame_are_2_to_5_and_two_are_6_to_9(kept: int, latents: str):
+def test_kept_frames_count_by_whole_latent_frames_with_vace_and_with_the_5b(model: str, kept: int, latents: str):
     (waste,) = [
         finding
-        for finding in planned(stills(3, model=VACE, chaining="chained", overlap=kept)).findings
+        for finding in planned(stills(3, model=model, chaining="chained", overlap=kept)).findings
         if finding.code == "overlap-wastes-frames"
     ]
     assert waste.message == f"{kept} kept frames hold {latents}"

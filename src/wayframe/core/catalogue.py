@@ -26,9 +26,9 @@ class Model(_Entry):
     """Weights and what they can do. Lengths must be a multiple of `frame_step` plus one, sides of `size_step`.
 
     `guidance_low` is the guidance of the low expert where it is not that of the high one. `max_frames` and `max_area`
-    (pixels) are what it was trained for. `takes_end`: a segment's last frame can be given, too. `source` is a
-    repository in diffusers format (a folder or a Hub id), `revision` its commit or branch, `size_gb` what it holds in
-    units of 10**9 bytes.
+    (pixels) are what it was trained for. `takes_end`: a segment's last frame can be given, too. `whole_latents`: kept
+    frames are known to it as whole latent frames only (the 5B). `source` is a repository in diffusers format (a folder
+    or a Hub id), `revision` its commit or branch, `size_gb` what it holds in units of 10**9 bytes.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Model(_Entry):
     max_frames: int = Field(81, ge=1)
     max_area: int = Field(1280 * 720, ge=1)
     takes_end: bool = True
+    whole_latents: bool = False
     size_step: int = Field(16, ge=2)
     fps: int = Field(16, ge=1)
     steps: int = Field(ge=1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 
-from wayframe.core.catalogue import TWO_EXPERTS
+from wayframe.core.catalogue import TWO_EXPERTS, Model
 from wayframe.core.findings import RANK, Finding, Severity, finding, rule
 from wayframe.core.model_rules import model_limits, recipe_limits
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
@@ -19,7 +20,11 @@ ASPECT_TOLERANCE = 0.03
 IDLE_SIGMA = 0.02
 HEAVIEST = 2.0
 LATENT_STRIDE = 4
-FIRST_LATENT_NEEDS = 2
+VACE_NEEDS, WHOLE_NEEDS = 2, 1
+"""Kept frames that the first latent frame needs: VACE looks at the frame nearest to its middle."""
+HUB_REVISION = re.compile(r"://[^/]+/[^/]+/[^/]+/(?:resolve|blob|raw)/(?P<revision>(?:refs/[^/]+/)?[^/]+)/")
+FIXED_REVISION = re.compile(r"[0-9a-f]{7,40}|v?\d+(\.\d+)+\S*")
+"""A commit, or a name as versions are tagged with; any other may be a branch."""
 FITTING: Mapping[Fit, str] = MappingProxyType(
     {
         "cover": "cover cuts off {:.0f} % of it",
@@ -108,9 +113,9 @@ OVERLAP_EXPOSES_TWICE = rule(
 OVERLAP_WASTES = rule(
     "overlap-wastes-frames",
     Severity.INFO,
-    title="The chained overlap does not fill the model's latent frames",
-    why="The model keeps whole latent frames: 2-5 kept frames keep one, 6-9 two; one alone keeps none with VACE.",
-    action="Use an overlap of 2, 6 or 10.",
+    title="The chained overlap does not fill the latent frames of VACE or the 5B",
+    why="They know kept frames as whole latent frames: 2-5 keep one with VACE, 1-4 with the 5B; 4 more keep one more.",
+    action="Use an overlap of 2, 6 or 10 with VACE (one alone keeps none there), and of 1, 5 or 9 with the 5B.",
 )
 WEIGHT_UNUSUAL = rule(
     "weight-unusual",
@@ -319,11 +324,20 @@ def _overlaps(look: Lint) -> Iterator[Finding]:
         if not chained and kept > 1:
             message = f"join {index} blends {kept} frames of two different motions"
             yield finding(OVERLAP_EXPOSES_TWICE, message, where=where, evidence=evidence)
-        spare = (kept - FIRST_LATENT_NEEDS) % LATENT_STRIDE if kept > 1 else 0
-        if chained and model and (spare or (kept == 1 and model.kind == "vace")):
-            latents = (kept + LATENT_STRIDE - FIRST_LATENT_NEEDS) // LATENT_STRIDE
+        needs = _latent_needs(model)
+        if chained and needs is not None and (kept - needs) % LATENT_STRIDE:
+            latents = (kept + LATENT_STRIDE - needs) // LATENT_STRIDE
             message = f"{kept} kept frames hold {latents} latent frame{'' if latents == 1 else 's'}"
             yield finding(OVERLAP_WASTES, message, where=where, evidence={**evidence, "latents": latents})
+
+
+def _latent_needs(model: Model | None) -> int | None:
+    """How many kept frames fill the first latent frame; None for models that are told of every frame by itself."""
+    if model is None or model.kind == "t2v":
+        return None
+    if model.kind == "vace":
+        return VACE_NEEDS
+    return WHOLE_NEEDS if model.whole_latents else None
 
 
 def _lengths(look: Lint) -> Iterator[Finding]:
@@ -344,10 +358,10 @@ def _limits(look: Lint) -> Iterator[Finding]:
 
 def _pins(look: Lint) -> Iterator[Finding]:
     for name, lora in look.plan.loras.items():
-        if lora.digest.startswith("url:") and ("/resolve/main/" in lora.file or "/blob/main/" in lora.file):
-            yield finding(
-                LORA_UNPINNED, f"{name} is taken from branch main", where=f"loras[{name}]", evidence={"file": lora.file}
-            )
+        named = HUB_REVISION.search(lora.file) if lora.digest.startswith("url:") else None
+        if named and not FIXED_REVISION.fullmatch(named["revision"]):
+            message = f"{name} is taken from branch {named['revision']}"
+            yield finding(LORA_UNPINNED, message, where=f"loras[{name}]", evidence={"file": lora.file})
 
 
 CHECKS: tuple[Callable[[Lint], Iterator[Finding]], ...] = (
