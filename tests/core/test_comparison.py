@@ -118,6 +118,38 @@ def test_runs_that_denoise_nothing_are_compared_by_their_values(said: Data, expe
     assert topic in topics(preview(), preview(**said))
 
 
+def test_other_weights_of_the_model_are_another_model_and_no_lora_weight() -> None:
+    data = stills(3, **WAN)
+    made = planned(data)
+    one, other = (
+        of_plan(replace(made, plan=replace(made.plan, weights=f"folder:{mark * 64}")), requested=data) for mark in "ab"
+    )
+    assert verdict(one, other)[0] is Verdict.OTHER_RECIPE
+    assert topics(one, other) == {Topic.MODEL}
+    assert compare(one, other).causes[0].effect == 100
+
+
+def test_two_phases_and_three_differ_in_nothing_but_experts_weights_and_guidance() -> None:
+    """The seed's two forms: 0.75;1.0;0 in three phases, 1.0;0 in two; forwards and deals go with the guidance."""
+    two = {"phases": [{"steps": 3, "guidance": 3, "expert": "high"}, {"steps": 3, "guidance": 1, "expert": "low"}]}
+    three = {
+        "phases": [
+            {"steps": 2, "guidance": 3, "expert": "high"},
+            {"steps": 2, "guidance": 1, "expert": "high"},
+            {"steps": 2, "guidance": 1, "expert": "low"},
+        ]
+    }
+    a, b = (
+        trip(**{**said, "preset": None, "loras": [{"file": HIGH, "multiplier": text}]})
+        for said, text in ((two, "1.0;0"), (three, "0.75;1.0;0"))
+    )
+    assert topics(a, b) == {Topic.EXPERTS, Topic.LORAS, Topic.GUIDANCE}
+    assert topics(a, b, paper=True) == set()
+    told = {item.path: (item.a, item.b) for item in causes(compare(a, b))[Topic.GUIDANCE].differences}
+    assert told["segments[0].derived.phases"] == ([3, 3], [2, 2, 2])
+    assert told["segments[0].derived.forwards"] == (9, 8)
+
+
 def test_another_engine_is_another_recipe() -> None:
     other = of_plan(planned(stills(3, prompt="a lake"), engine=replace(PREVIEW, name="null", identity="null/1")))
     assert verdict(preview(), other) == (Verdict.OTHER_RECIPE, "model and engine differ")

@@ -53,14 +53,14 @@ def test_equal_tables_have_no_difference() -> None:
     ("other", "expected"),
     [
         (changed(1, (500.0, "high", 1.0, {"x": 1.0})), ["timesteps"]),
-        (changed(1, (600.0, "low", 1.0, {"x": 1.0})), ["experts"]),
+        (changed(1, (600.0, "low", 1.0, {"x": 1.0})), ["experts", "phases"]),
         (changed(0, (1000.0, "high", 4.0, {"x": 1.0})), ["guidance"]),
-        (changed(0, (1000.0, "high", 1.0, {"x": 1.0})), ["guidance", "forwards"]),
+        (changed(0, (1000.0, "high", 1.0, {"x": 1.0})), ["guidance", "phases", "forwards"]),
         (changed(0, (1000.0, "high", 3.0, {"x": 0.5})), ["loras[x]"]),
         (changed(2, (100.0, "low", 1.0, {"y": 0.0})), []),
         (changed(2, (100.0, "low", 1.0, {"y": 0.1})), ["loras[y]"]),
         (changed(1, (300.0, "high", 2.0, {"x": 0.0})), ["timesteps", "guidance", "loras[x]", "forwards"]),
-        (table(*ROWS[:2]), ["steps", "experts", "guidance", "loras[x]", "forwards"]),
+        (table(*ROWS[:2]), ["steps", "experts", "guidance", "loras[x]", "phases", "forwards"]),
     ],
 )
 def test_each_column_of_the_steps_is_compared(other: StepTable, expected: list[str]) -> None:

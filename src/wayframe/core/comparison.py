@@ -53,6 +53,8 @@ MODE_PATH = "planned.mode"
 BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
 """Names of those topics that change a step in a way that its numbers do not show."""
 
+WEIGHTS_PATHS = frozenset({"planned.weights", "applied.weights"})
+"""Which weights of the model; everywhere else a weight is that of a LoRA."""
 THRESHOLD = re.compile(r".*thresholds?2?")
 MOTION = "amount_of_motion"
 
@@ -170,6 +172,8 @@ def topic_of(difference: Difference) -> Topic:
     """What a difference is about, by the innermost name that a rule knows."""
     if difference.level in (Level.OUTCOME, Level.ENVIRONMENT):
         return Topic.RESULT
+    if difference.path in WEIGHTS_PATHS:
+        return Topic.MODEL
     if re.fullmatch(r"segments\[\d+\]", difference.path):
         return Topic.KEYFRAMES  # a segment that one side alone has: its keyframes are not neighbours in the other
     inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
@@ -207,9 +211,17 @@ class _Judge:
         )
 
     def topic(self, item: Difference) -> Topic:
-        """What a difference is about; the worker turns an amount of motion into a LoRA, whose weights were sent."""
-        by_lora = self.decided and self.sent is Level.APPLIED and names_of(item.path)[-1] == MOTION
-        return Topic.LORAS if by_lora else topic_of(item)
+        """What a difference is about.
+
+        The worker turns an amount of motion into a LoRA, whose weights were sent. Forwards, and how steps are dealt to
+        phases, go with the guidance where that differs and the schedule does not.
+        """
+        names, topic = names_of(item.path), topic_of(item)
+        if self.decided and self.sent is Level.APPLIED and names[-1] == MOTION:
+            return Topic.LORAS
+        dealt = topic is Topic.SCHEDULE and (names[-1] == "forwards" or "phases" in names)
+        by_guidance = dealt and Topic.GUIDANCE in self.unlike and Topic.SCHEDULE not in self.unlike
+        return Topic.GUIDANCE if by_guidance else topic
 
     def beyond(self, item: Difference) -> bool:
         """Whether a difference reaches the engine on another way than by the steps' numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -99,9 +100,17 @@ def _table(segment: SubjectSegment, table: TableComparison) -> Iterator[Differen
             impact=Impact.PICTURE,
             effect=weight_effect(table, first=first, second=second),
         )
+    phases = _dealt(table.a), _dealt(table.b)
+    if not table.equal and phases[0] != phases[1]:  # where all else agrees, they change nothing
+        yield _derived(segment, "phases", phases, impact=Impact.COSMETIC, effect=0, note="the steps of each")
     if table.a.forwards != table.b.forwards:
         forwards = table.a.forwards, table.b.forwards
         yield _derived(segment, "forwards", forwards, impact=Impact.COSMETIC, effect=0, note="cost, not picture")
+
+
+def _dealt(table: StepTable) -> list[int]:
+    """The number of steps of each phase."""
+    return list(Counter(row.phase for row in table.rows).values())
 
 
 def _told(table: StepTable, name: str, weights: Sequence[float]) -> Value:

@@ -84,7 +84,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"fps|fps_helpers|force_fps|profile|audio_url|partial", Impact.COSMETIC, 10),
     )
 )
-UNKNOWN_EFFECT = 25
+UNKNOWN_EFFECT, WEIGHTS_EFFECT = 25, 100
 
 
 def parts_of(path: str) -> list[str]:
@@ -107,6 +107,8 @@ def impact_of(path: str) -> tuple[Impact, int]:
         names = names[1:]
     if names[:2] == ["outcome", "engine"]:  # what the work cost, not what was asked of which engine
         return Impact.COSMETIC, 5
+    if names in (["planned", "weights"], ["applied", "weights"]):  # those of the model; elsewhere they are a LoRA's
+        return Impact.WORKFLOW, WEIGHTS_EFFECT
     if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
         return Impact.NOISE, 0
     for name in reversed(names):

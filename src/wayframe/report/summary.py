@@ -162,10 +162,13 @@ def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -
 def _short(value: object) -> Text:
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return words(code(weights(value)))
+    if isinstance(value, list) and value and all(part in EXPERTS for part in value):
+        return words(code(" ".join(value)))
     return words(code(compact(value)[:SHORT])) if isinstance(value, dict) else value_text(value)
 
 
 SHORT = 60
+EXPERTS = ("high", "low", "only")
 
 
 def _lengths(comparison: Comparison, names: tuple[str, str]) -> Text | None:
