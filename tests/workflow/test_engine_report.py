@@ -47,6 +47,18 @@ def test_a_run_that_failed_tells_what_its_engine_counted(ground: Ground, monkeyp
     assert record["environment"]["device"] == "NVIDIA H100"
 
 
+def test_what_of_a_lora_was_left_out_is_a_finding_of_the_record(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = {"high_noise_model": tuple(f"blocks.{number}.img" for number in range(5))}
+    install(monkeypatch, Scripted(denoises=True, report_of=EngineReport(left_out=left_out)))
+    found = ground.run(denoised()).record["findings"]
+    [told] = [item for item in found if item["code"] == "lora-in-part"]
+    assert told["message"] == "high_noise_model was used without blocks.0.img, blocks.1.img, blocks.2.img and 2 more"
+    assert told["evidence"] == {"count": 5, "modules": list(left_out["high_noise_model"])}
+    assert told["where"] == "applied.loras[high_noise_model]"
+
+
 def test_an_engine_is_closed_when_its_report_fails(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent(Scripted):
         def report(self) -> EngineReport:

@@ -30,8 +30,16 @@ STEP_OUT_OF_ORDER = rule(
     why="Each step starts from the latents that the step before it left: in another order it makes another picture.",
     action="Report the engine's fault with the plan.",
 )
+LORA_IN_PART = rule(
+    "lora-in-part",
+    Severity.WARNING,
+    title="A LoRA was used in part",
+    why="The spec allows it (`partial: true`): what of the file does not fit the model had no effect on the picture.",
+    action="Look at what was left out; a LoRA made for this model has all of its effect.",
+)
 RELATIVE = 2e-6
 """A transformer is given its timestep as a float32, which holds seven digits; UniPC takes 1 - 1e-6 for a sigma of 1."""
+NAMED, MOST_MODULES = 3, 40
 COMPARED = ("timestep", "sigma", "sigma_next", "expert", "guidance", "forwards")
 UNSAID = ("sigma", "sigma_next")
 """Not every engine reads them back, and records from before they were kept do not hold them."""
@@ -72,6 +80,13 @@ def step_differences(
 def missing_steps(segment: SegmentPlan, applied: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """A finding for each planned step after the last applied one; `step_differences` tells of those before it."""
     yield from _missing(segment, range(_reached(applied), len(segment.steps)))
+
+
+def used_in_part(lora: str, modules: Sequence[str]) -> Finding:
+    """The finding about a LoRA of which `modules` (keys of the file, or modules of the model) were left out."""
+    some = f"{', '.join(modules[:NAMED])}{f' and {len(modules) - NAMED} more' if len(modules) > NAMED else ''}"
+    evidence = {"count": len(modules), "modules": list(modules[:MOST_MODULES])}
+    return finding(LORA_IN_PART, f"{lora} was used without {some}", where=f"applied.loras[{lora}]", evidence=evidence)
 
 
 def _reached(applied: Sequence[Mapping[str, Any]]) -> int:

@@ -48,12 +48,14 @@ class EngineReport:
     """What an engine says of itself after work: the device, versions of what it is built on, and what it counted.
 
     Counts are numbers by name (`expert_loads`, `text_encodes`, `vae_encodes`, `forwards`, `bytes_moved`,
-    `peak_memory_bytes`); an engine leaves out what it does not count.
+    `peak_memory_bytes`); an engine leaves out what it does not count. `left_out` names for each LoRA that was used in
+    part what of it does not fit the model.
     """
 
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wayframe.core.events import EngineReported, RunEvent, WeightsReady
+from wayframe.core.events import EngineReported, FindingMade, RunEvent, WeightsReady
+from wayframe.core.levels import used_in_part
 from wayframe.engines.base import Engine, EngineSetup
 from wayframe.engines.registry import load_engine
 from wayframe.errors import SpecError
@@ -68,6 +69,8 @@ class Bench:
             with closing(engine):
                 report = engine.report()
                 self.emit(EngineReported(device=report.device, versions=report.versions, counts=report.counts))
+                for name, modules in report.left_out.items():
+                    self.emit(FindingMade(finding=used_in_part(name, modules)))
 
     def _setup(self) -> EngineSetup:
         if not self.denoises:

@@ -29,6 +29,12 @@ class Experts:
         self._components, self._files, self._readback = components, files, readback
         self._ready: dict[ExpertName, tuple[Expert, Patches]] = {}
         self._digests: dict[str, str] = {}
+        self._left_out: dict[str, dict[str, None]] = {}
+
+    @property
+    def left_out(self) -> dict[str, tuple[str, ...]]:
+        """What of each LoRA that was attached in part does not fit the experts that it was attached to."""
+        return {lora: tuple(names) for lora, names in self._left_out.items()}
 
     def ready(self, name: ExpertName, *, loras: Collection[str]) -> tuple[Expert, Patches]:
         """The expert on the device with at least these LoRAs attached.
@@ -71,6 +77,8 @@ class Experts:
             file = self._files[lora]
             weights = read_lora(file.path, model=expert.module, expert=expert.name, partial=file.partial)
             patches.attach(lora, weights)
+            if weights.unmatched:
+                self._left_out.setdefault(lora, {}).update(dict.fromkeys(weights.unmatched))
 
     def _digest(self, lora: str) -> str:
         if lora not in self._digests:

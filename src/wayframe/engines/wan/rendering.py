@@ -94,9 +94,12 @@ class Rendering:
                     yield from self._handed_out(segment)
 
     def report(self, versions: Mapping[str, str]) -> EngineReport:
-        """The device, and what was counted so far."""
+        """The device, what was counted so far, and what of LoRAs was left out."""
         return EngineReport(
-            device=device_name(self.components.device), versions=versions, counts=self.tally.as_counts()
+            device=device_name(self.components.device),
+            versions=versions,
+            counts=self.tally.as_counts(),
+            left_out=self._experts.left_out,
         )
 
     def close(self) -> None:
@@ -228,17 +231,10 @@ def _text(components: Components, *, experts: Experts) -> TextEmbeddings:
 
 def _conditions(components: Components) -> Conditions:
     layout, device, count = components.layout, components.device, components.tally.add
-    traits = Traits(
-        kind=components.kind,
-        takes_end=layout.model.takes_end,
-        expand_timesteps=components.expand_timesteps,
-        clip_pictures=layout.transformer.clip_pictures,
-        vace_layers=len(layout.transformer.vace_layers),
-    )
     space = LatentSpace.of(layout.vae, patch=layout.transformer.patch_size[1])
     codec = VideoCodec(vae=components.vae, space=space, device=device, count=count)
     eyes = PictureEmbeddings(load=components.image_encoder, device=device, count=count)
-    return Conditions(traits=traits, codec=codec, embeddings=eyes, device=device, dtype=components.dtype)
+    return Conditions(traits=Traits.of(layout), codec=codec, embeddings=eyes, device=device, dtype=components.dtype)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
