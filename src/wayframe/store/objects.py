@@ -93,7 +93,7 @@ def check_key(key: str) -> str:
 
 
 class ObjectStore:
-    """One folder or bucket; made by `open_store`.
+    """One folder or bucket; made by `open_store`. `fetched_bytes` counts what was downloaded by `fetch`.
 
     Every method raises `StoreError`: `StoreMissingError` for what is not there, `StoreUnavailableError` (which may be
     tried again) for a store that does not answer. No message holds a credential or an address of a request.
@@ -104,6 +104,7 @@ class ObjectStore:
     ) -> None:
         self.location = location
         self._backend, self._root, self._patience = backend, root, patience or Patience()
+        self.fetched_bytes = 0
 
     def check(self) -> None:
         """Raise `StoreError` when the store cannot be listed, as with a bucket that is not there."""
@@ -238,6 +239,7 @@ class ObjectStore:
                 for chunk in obstore.get(self._backend, check_key(key)).stream(min_chunk_size=2**20):
                     found.update(chunk)
                     stream.write(chunk)
+                    self.fetched_bytes += len(chunk)
             _same(found.hexdigest(), sha256=sha256, what=f"{key} in {self.location}")
 
     def _sync(self, key: str) -> None:

@@ -100,14 +100,15 @@ class Journal:
             self._day = moment.date()
             stamp = moment.replace(tzinfo=None).isoformat(timespec="microseconds")
             self._log.write(f"[DEBUG {stamp}] wayframe run {self._folder.run_id}\n")
-        level, component, task, message = _described(event)
+        level, component, task, message = described(event)
         about = f"[Task {task}] " if task else ""
         text = redact_text(message).replace("\n", "\n    ")
         self._log.write(f"[{moment:%H:%M:%S}] {level} {component} {about}{text}\n")
         self._log.flush()
 
 
-def _described(event: RunEvent) -> _Line:
+def described(event: RunEvent) -> tuple[str, str, str | None, str]:
+    """An event as a line of a log: level, component, task id, and what happened."""
     if isinstance(event, TaskChanged):
         return _task_line(event)
     if isinstance(event, StepApplied):

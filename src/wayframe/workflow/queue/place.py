@@ -13,6 +13,7 @@ from wayframe.store.objects import ObjectStore, open_store
 from wayframe.workflow.queue.attempts import Attempts
 from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.events import EventTable, Switches
+from wayframe.workflow.queue.pace import Pace
 from wayframe.workflow.queue.runs import Runs
 from wayframe.workflow.queue.workers import Claims, Workers
 
@@ -63,7 +64,7 @@ class Place:
     @cached_property
     def workers(self) -> Workers:
         """The table of processes."""
-        return Workers(self.database)
+        return Workers(self.database, dead_after=Pace.here().dead)
 
     @cached_property
     def claims(self) -> Claims:

@@ -1,0 +1,278 @@
+"""Commands that work on the queue until they are stopped: up, worker, orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wayframe.cli.database import DatabaseOption
+from wayframe.cli.options import HomeOption
+
+if TYPE_CHECKING:
+    from wayframe.workflow.queue.lifeline import Stop
+    from wayframe.workflow.queue.place import Place
+    from wayframe.workflow.queue.up import Part
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Where files are shared: s3://BUCKET/PREFIX or a folder; without it the home folder.",
+        envvar="WAYFRAME_STORE",
+        show_default=False,
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option("--name", help="Its name in the queue; without it the machine's and the GPU's.", show_default=False),
+]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--models",
+        metavar="A,B",
+        help="Take only work for these models or engines; without it whatever this machine has the weights for.",
+        show_default=False,
+    ),
+]
+MaxWaitOption = Annotated[
+    float, typer.Option("--max-wait", min=1, help="Seconds that one model may wait while another is served.")
+]
+GraceOption = Annotated[
+    float, typer.Option("--grace", min=0, help="Seconds that work in hand may go on after SIGTERM or Ctrl-C.")
+]
+MetricsOption = Annotated[
+    int | None,
+    typer.Option("--metrics", metavar="PORT", help="Answer Prometheus at this port.", show_default=False),
+]
+MetricsHostOption = Annotated[str, typer.Option("--metrics-host", help="The address for --metrics.")]
+LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log JSON objects, one a line.")]
+MigrateOption = Annotated[
+    bool, typer.Option("--migrate", help="Make or upgrade the tables of a PostgreSQL database first.")
+]
+PACKAGES = ("dbos", "sqlalchemy", "psycopg", "obstore", "prometheus_client", "psutil")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(up)
+    app.command()(worker)
+    app.command()(orchestrator)
+
+
+def up(
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Workers; without it one a GPU.", show_default=False)
+    ] = None,
+    models: ModelsOption = None,
+    max_wait: MaxWaitOption = 600,
+    grace: GraceOption = 3600,
+    metrics: MetricsOption = None,
+    metrics_host: MetricsHostOption = "127.0.0.1",
+    migrate: MigrateOption = False,
+    log_json: LogJsonOption = False,
+    database: DatabaseOption = None,
+    store: StoreOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Render what is submitted, on this machine: an orchestrator, and a worker for each GPU, until Ctrl-C."""
+    _need_queue()
+    from wayframe.workflow.queue.readiness import ready
+    from wayframe.workflow.queue.up import Up
+
+    place = _place(home, database=database, store=store)
+    ready(place.database, may_migrate=migrate)
+    common = _Common(place=place, metrics_host=metrics_host, log_json=log_json)
+    shared = [*_word("--models", models), "--max-wait", str(max_wait), "--grace", str(grace)]
+    parts = [common.part("orchestrator", [], last=True, metrics=metrics)]
+    for number, gpu in enumerate(_gpus(workers)):
+        port = None if metrics is None else metrics + 1 + number
+        name = "cpu" if gpu == "cpu" and not workers else f"{'gpu' if gpu != 'cpu' else 'cpu'}{number}"
+        parts.append(common.part("worker", ["--gpu", gpu, *shared], label=name, metrics=port))
+    stop = _stop()
+    Up(home=place.home, parts=parts, stop=stop, say=_say).run()
+
+
+def worker(
+    name: NameOption = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu", metavar="ID", help="The GPU, as CUDA names it, or cpu; without it the first.", show_default=False
+        ),
+    ] = None,
+    models: ModelsOption = None,
+    max_wait: MaxWaitOption = 600,
+    grace: GraceOption = 3600,
+    metrics: MetricsOption = None,
+    metrics_host: MetricsHostOption = "127.0.0.1",
+    log_json: LogJsonOption = False,
+    database: DatabaseOption = None,
+    store: StoreOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Render what waits in the queue with one GPU, until SIGTERM or Ctrl-C; a second one stops at once."""
+    _need_queue()
+    from wayframe.workflow.queue.exposition import QueueCollector, WorkerMeters, serve_metrics
+    from wayframe.workflow.queue.gpus import gpus
+    from wayframe.workflow.queue.offer import Offer
+    from wayframe.workflow.queue.worker import CPU, Worker, WorkerOptions
+
+    place = _place(home, database=database, store=store)
+    chosen = gpu or next(iter(gpus()), CPU)
+    label = chosen if chosen == CPU else f"gpu{chosen}"
+    options = WorkerOptions(
+        name=name or _machine_name(label),
+        offer=Offer.of(place.home, only=_names(models)),
+        gpu=chosen,
+        max_wait=max_wait,
+        grace=grace,
+        log_json=log_json,
+    )
+    meters = WorkerMeters()
+
+    def work(stop: Stop) -> None:
+        if metrics is not None:
+            meters.registry.register(QueueCollector(place))
+            serve_metrics(meters.registry, port=metrics, host=metrics_host)
+        Worker(place, options=options, stop=stop, meters=meters).run()
+
+    _serve(work, name=options.name, log_json=log_json)
+
+
+def orchestrator(
+    name: NameOption = None,
+    metrics: MetricsOption = None,
+    metrics_host: MetricsHostOption = "127.0.0.1",
+    migrate: MigrateOption = False,
+    log_json: LogJsonOption = False,
+    database: DatabaseOption = None,
+    store: StoreOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Begin and finish runs, and hand on the work of dead workers, until SIGTERM or Ctrl-C. Two or more may run."""
+    _need_queue()
+    from prometheus_client import CollectorRegistry
+
+    from wayframe.workflow.queue.exposition import QueueCollector, serve_metrics
+    from wayframe.workflow.queue.orchestrator import Orchestrator
+
+    place = _place(home, database=database, store=store)
+    own = name or _machine_name("orchestrator")
+
+    def work(stop: Stop) -> None:
+        if metrics is not None:
+            registry = CollectorRegistry()
+            registry.register(QueueCollector(place))
+            serve_metrics(registry, port=metrics, host=metrics_host)
+        Orchestrator(place=place, name=own, stop=stop, may_migrate=migrate).run()
+
+    _serve(work, name=own, log_json=log_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Common:
+    """What all processes of `up` are started with."""
+
+    place: Place
+    metrics_host: str
+    log_json: bool
+
+    def part(
+        self,
+        command: str,
+        words: list[str],
+        *,
+        label: str | None = None,
+        metrics: int | None = None,
+        last: bool = False,
+    ) -> Part:
+        from sys import executable
+
+        from wayframe.workflow.queue.up import Part
+
+        name = _machine_name(label or command)
+        own = ["--name", name, "--home", str(self.place.home.root), *(["--log-json"] if self.log_json else [])]
+        served = [*_word("--metrics", metrics), "--metrics-host", self.metrics_host]
+        return Part(
+            name=f"{command} {name}",
+            command=[executable, "-m", "wayframe", command, *own, *served, *words],
+            environment=self._addresses(),
+            last=last,
+        )
+
+    def _addresses(self) -> Mapping[str, str]:
+        from wayframe.workflow.queue.place import DATABASE_VARIABLE, STORE_VARIABLE
+
+        shared = {STORE_VARIABLE: self.place.objects.location} if self.place.shared else {}
+        return {DATABASE_VARIABLE: self.place.database.text, **shared}
+
+
+def _need_queue() -> None:
+    """Raise `StoreError` where the extra `queue` is not installed."""
+    from importlib.util import find_spec
+
+    from wayframe.errors import StoreError
+
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if missing:
+        raise StoreError(f'the queue needs {", ".join(missing)}, not installed here: pip install "wayframe[queue]"')
+
+
+def _place(home: Path | None, *, database: str | None, store: str | None) -> Place:
+    from wayframe.store.home import open_home
+    from wayframe.workflow.queue.place import Place
+
+    return Place.open(home=open_home(home), database=database, store=store)
+
+
+def _serve(work: Callable[[Stop], None], *, name: str, log_json: bool) -> None:
+    """Do the work of a process of its own, and end: threads of libraries may still be there."""
+    from os import _exit
+
+    from wayframe.workflow.queue.logging_lines import carried_out, log_lines
+
+    log_lines(process=name, as_json=log_json)
+    stop = _stop()
+    _exit(carried_out(lambda: work(stop)))
+
+
+def _stop() -> Stop:
+    from wayframe.workflow.queue.lifeline import Stop, hold_lifeline
+
+    stop = Stop()
+    stop.listen()
+    hold_lifeline()
+    return stop
+
+
+def _gpus(workers: int | None) -> list[str]:
+    """The GPU of each worker: all of the machine's, or as many as were asked for, in turn."""
+    from wayframe.workflow.queue.gpus import gpus
+    from wayframe.workflow.queue.worker import CPU
+
+    found = list(gpus()) or [CPU]
+    return found if workers is None else [found[number % len(found)] for number in range(workers)]
+
+
+def _machine_name(label: str) -> str:
+    from socket import gethostname
+
+    return f"{gethostname()}-{label}"
+
+
+def _names(models: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (models or "").split(",") if name.strip())
+
+
+def _word(flag: str, value: object) -> list[str]:
+    return [] if value is None else [flag, str(value)]
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
