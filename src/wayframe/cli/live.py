@@ -33,12 +33,15 @@ Listener = Callable[[RunEvent], None]
 
 
 @contextmanager
-def display(show: str, *, plan: Plan) -> Iterator[Listener]:
-    """Give a listener; `show` is ``text``, ``json`` or ``quiet``. Text is live on a terminal, plain lines elsewhere."""
+def display(show: str, *, plan: Plan, now: Callable[[], datetime] | None = None) -> Iterator[Listener]:
+    """Give a listener; `show` is ``text``, ``json`` or ``quiet``. Text is live on a terminal, plain lines elsewhere.
+
+    `now` gives the time of JSON lines, where events are told later than they happened.
+    """
     if show == "quiet":
         yield lambda _event: None
     elif show == "json":
-        yield _JsonLines().take
+        yield (_JsonLines(now=now) if now else _JsonLines()).take
     elif sys.stderr.isatty():
         from wayframe.cli import bars
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,30 +10,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wayframe.cli.options import EngineOptions, HomeOption, LikeOption, StrictOption, spec_flags
+from wayframe.cli.places import StoreOption, Where
+from wayframe.cli.trips import (
+    Difference,
+    DifferenceOption,
+    EventsOption,
+    ForceOption,
+    Given,
+    Manner,
+    OutOption,
+    PicturesOption,
+    PlanOption,
+    QuietOption,
+    SourcesOption,
+    VideoOption,
+)
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
     from wayframe.workflow.run import RunOptions
     from wayframe.workflow.trip import Trip
-
-
-class Difference(StrEnum):
-    """What happens when the engine does something else than was planned."""
-
-    STOP = "stop"
-    RECORD = "record"
-
-
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="Copy the video here.", show_default=False)]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-DifferenceOption = Annotated[
-    Difference,
-    typer.Option("--on-difference", help="What a step that was not applied as planned does: it is a finding anyway."),
-]
-EventsOption = Annotated[
-    bool, typer.Option("--json", help="Print events as JSON lines with UTC times, progress at most ten times a second.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,22 +42,10 @@ def register(app: typer.Typer) -> None:
 def run(
     *,
     words: dict[str, Any],
-    sources: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="SOURCE", help="A spec (.yaml, .toml, .json), an upstream payload, or pictures.", show_default=False
-        ),
-    ] = None,
-    plan: Annotated[Path | None, typer.Option("--plan", help="Run a plan as it is.", show_default=False)] = None,
-    video: Annotated[
-        Path | None, typer.Option("--from", help="Run what a video of ours carries.", show_default=False)
-    ] = None,
-    keyframes: Annotated[
-        Path | None,
-        typer.Option(
-            "--keyframes", help="Folder of the pictures for --plan, --from, and for addresses.", show_default=False
-        ),
-    ] = None,
+    sources: SourcesOption = None,
+    plan: PlanOption = None,
+    video: VideoOption = None,
+    keyframes: PicturesOption = None,
     like: LikeOption = Like.PLAIN,
     strict: StrictOption = False,
     option: EngineOptions = None,
@@ -72,32 +54,38 @@ def run(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json_events: EventsOption = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="Have the workers of this database render it, and follow; Ctrl-C leaves the run alone.",
+            show_default=False,
+        ),
+    ] = None,
+    store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
     """Render a video from a spec, from pictures, from a plan, or again from a video of ours."""
-    from wayframe.store.home import open_home
-    from wayframe.workflow import sources as read
-    from wayframe.workflow.engine_options import parse_options
-
-    given = [bool(sources), plan is not None, video is not None]
-    if given.count(True) != 1:
-        raise typer.BadParameter("give one of: a spec or pictures, --plan, --from", param_hint="SOURCES")
-    if words and not sources:
-        raise typer.BadParameter(f"a plan is run as it is; leave out {', '.join(words)}", param_hint="--plan/--from")
-    place, options = open_home(home), parse_options(option or [])
-    make: Callable[[], Trip]
-    if plan is not None:
-        make = partial(read.trip_of_plan, plan, keyframes=keyframes, home=place, options=options)
-    elif video is not None:
-        make = partial(read.trip_of_video, video, keyframes=keyframes, home=place, options=options)
-    else:
-        reading = read.Reading(like=like, strict=strict, home=place)
-        source = read.spec_source(sources or [], words=words, reading=reading)
-        make = partial(read.trip_of_spec, source, home=place, pictures=keyframes, options=options)
-    manner = _Manner(
+    given = Given(
+        sources=sources or [],
+        words=words,
+        plan=plan,
+        video=video,
+        keyframes=keyframes,
+        like=like,
+        strict=strict,
+        options=option or [],
+    )
+    manner = Manner(
         out=out, force=force, show="quiet" if quiet else "json" if json_events else "text", on_difference=on_difference
     )
-    _carry_out(make, home=home, manner=manner)
+    if database is None:
+        _carry_out(given.maker(home), home=home, manner=manner)
+        return
+    from wayframe.cli.queue import run_there
+
+    run_there(given.maker(home), where=Where(database=database, store=store, home=home), manner=manner)
 
 
 def demo(
@@ -115,21 +103,11 @@ def demo(
 
     with resources.as_file(resources.files("wayframe.demo")) as folder:
         source = read.spec_source([folder / "trip.yaml"], words={})
-        manner = _Manner(out=out, force=force, show="quiet" if quiet else "json" if json_events else "text")
+        manner = Manner(out=out, force=force, show="quiet" if quiet else "json" if json_events else "text")
         _carry_out(partial(read.trip_of_spec, source, home=open_home(home)), home=home, manner=manner)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Manner:
-    """How a run is carried out and shown; `show` as in `live.display`."""
-
-    out: Path | None
-    force: bool
-    show: str
-    on_difference: Difference = Difference.STOP
-
-
-def _carry_out(make: Callable[[], Trip], *, home: Path | None, manner: _Manner) -> None:
+def _carry_out(make: Callable[[], Trip], *, home: Path | None, manner: Manner) -> None:
     from wayframe.cli.interrupt import interruptible
     from wayframe.cli.live import display, fetching
     from wayframe.store.home import open_home

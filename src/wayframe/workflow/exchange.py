@@ -25,7 +25,7 @@ from wayframe.files import redact, redact_text
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
 from wayframe.store.specs import read_data
-from wayframe.workflow.sources import FLAGS, Reading, SpecSource, payload_source, spec_source, trip_of_spec
+from wayframe.workflow.sources import FLAGS, REDONE, Reading, SpecSource, payload_source, spec_source, trip_of_spec
 
 JSON_SUFFIX, YAML_SUFFIXES = ".json", (".yaml", ".yml")
 FIRST, LAST = ("image", "at", "mode", "model", "resolution", "fps", "seed", "chaining"), ("carried",)
@@ -126,7 +126,7 @@ def export_of_record(record: Mapping[str, Any], *, home: Home) -> Export:
 
 def _spec_of(requested: Mapping[str, Any], *, home: Home) -> SpecSource:
     if is_payload(requested):
-        payload = {key: value for key, value in requested.items() if key != FLAGS}
+        payload = {key: value for key, value in requested.items() if key not in (FLAGS, REDONE)}
         return payload_source(payload, base=Path(), words=requested.get(FLAGS) or {}, reading=Reading(home=home))
     return SpecSource(spec=parse_spec(requested), base=Path())
 

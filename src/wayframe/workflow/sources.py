@@ -31,6 +31,8 @@ from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, engine_facts, prepare, 
 
 FLAGS = "flags"
 """The key under which a record keeps the flags that took the place of a payload's words."""
+REDONE = "redo"
+"""The key under which a record keeps what a redo changed of a payload, by segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

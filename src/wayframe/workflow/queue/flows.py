@@ -63,6 +63,11 @@ def run_workflow_id(run_id: str, *, attempt: int) -> str:
     return f"{run_id}~{attempt}"
 
 
+def run_of_workflow(workflow_id: str) -> str:
+    """The run that a workflow of ours belongs to."""
+    return workflow_id.partition("~")[0]
+
+
 def batch_workflow_id(batch: Batch, plan: Plan) -> str:
     """The id of a batch's workflow: the same segments of the same attempt are the same work."""
     digest = content_digest([plan.segments[number].key for number in batch.segments])

@@ -1,0 +1,239 @@
+"""Garbage: segments and input files that no run refers to, and what is left of runs in the database."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from dbos import DBOSClient
+from sqlalchemy import text
+
+from wayframe.errors import InputError, StoreError, StoreMissingError
+from wayframe.store.collect import Garbage, Kind, collect, find_garbage
+from wayframe.store.objects import ObjectStore, open_store
+from wayframe.store.runs import readable_runs
+from wayframe.workflow.queue.adapter import client, ended_before, translated
+from wayframe.workflow.queue.flows import run_of_workflow
+from wayframe.workflow.queue.gate import collecting
+from wayframe.workflow.queue.place import Place
+from wayframe.workflow.queue.readiness import ready
+from wayframe.workflow.queue.request import LIMIT, REQUEST, RUNS, inputs_folder
+
+_LEFT = ("wf_events", "wf_attempts")
+_AT_ONCE = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Live:
+    """What is referred to: content keys, and digests of input files.
+
+    `unknown` are open runs whose requests are not published yet: what they need is not known, so no input file may go.
+    """
+
+    keys: set[str] = field(default_factory=set)
+    blobs: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What was removed, or would be: objects with the place where they are, workflows, rows of removed runs."""
+
+    garbage: tuple[tuple[str, Garbage], ...]
+    inputs: tuple[tuple[Path, int], ...]
+    workflows: int
+    rows: int
+    unknown: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that are freed."""
+        return sum(item.size for _, item in self.garbage) + sum(size for _, size in self.inputs)
+
+
+class Collector:
+    """Removes what no run refers to and is older than `older_than`, by the store's clock and the database's.
+
+    Runs are those of the table, of the store's requests (so those of other databases too), and of this home's folders.
+    Where a store is shared, this home's own copies are collected by the same rule.
+    """
+
+    def __init__(self, place: Place, *, older_than: timedelta) -> None:
+        ready(place.database)
+        self._place, self._older = place, older_than
+        self._known: dict[str, tuple[set[str], set[str]]] = {}
+
+    def dry_run(self) -> Collected:
+        """What would be removed now."""
+        live = self.live()
+        found = [
+            (store.location, item)
+            for store in self._stores()
+            for item in find_garbage(store, live_keys=live.keys, live_blobs=live.blobs, older_than=self._older)
+            if _may_go(item, live=live)
+        ]
+        return Collected(
+            garbage=tuple(found),
+            inputs=tuple(self._inputs(live)),
+            workflows=len(self._workflows()),
+            rows=self._rows(remove=False),
+            unknown=tuple(sorted(live.unknown)),
+        )
+
+    def collect(self) -> Collected:
+        """Remove it, and say what went. Nobody can submit a run in the moment in which something is removed."""
+        live = self.live()
+        removed: list[tuple[str, Garbage]] = []
+        with _Held(self._place, self.live) as held:
+            for store in self._stores():
+                gone = collect(
+                    store, live_keys=live.keys, live_blobs=live.blobs, older_than=self._older, unused=held.unused
+                )
+                removed += [(store.location, item) for item in gone]
+        inputs = list(self._inputs(live))
+        for path, _ in inputs:
+            path.unlink(missing_ok=True)
+        return Collected(
+            garbage=tuple(removed),
+            inputs=tuple(inputs),
+            workflows=self._remove_workflows(),
+            rows=self._rows(remove=True),
+            unknown=tuple(sorted(live.unknown)),
+        )
+
+    def live(self) -> Live:
+        """What is referred to now; requests that were read before are not read again."""
+        published = set[str]()
+        for store in self._stores():
+            published |= set(self._requests(store))
+        for folder, record in readable_runs(self._place.home):
+            self._known.setdefault(folder.run_id, (_keys(record.get("planned")), set()))
+        waiting = {row.run_id for row in self._place.runs.open_runs()}
+        return Live(
+            keys={key for keys, _ in self._known.values() for key in keys},
+            blobs={digest for _, blobs in self._known.values() for digest in blobs},
+            unknown=waiting - published,
+        )
+
+    def _stores(self) -> Iterator[ObjectStore]:
+        yield self._place.objects
+        if self._place.shared:
+            yield open_store(self._place.home.root)
+
+    def _requests(self, store: ObjectStore) -> Iterator[str]:
+        """The runs that a store holds the requests of."""
+        for item in _listed(store):
+            folder, _, name = item.removeprefix(f"{RUNS}/").partition("/")
+            known = f"{store.location}/{folder}"
+            if name == REQUEST and known not in self._known:
+                self._known[known] = _references(store, item)
+            if name == REQUEST:
+                yield folder
+
+    def _inputs(self, live: Live) -> Iterator[tuple[Path, int]]:
+        """Keyframes and LoRAs that runs were given here; they are fetched again where they are wanted."""
+        if live.unknown:
+            return
+        before = time.time() - self._older.total_seconds()
+        used = {digest[:16] for digest in live.blobs}
+        for path in _files(inputs_folder(self._place.home)):
+            status = path.stat()
+            if path.name[:16] not in used and status.st_mtime < before:
+                yield path, status.st_size
+
+    def _workflows(self) -> list[str]:
+        """Workflows that ended long ago, of runs that are not open: nothing is asked of them any more."""
+        waiting = {row.run_id for row in self._place.runs.open_runs()}
+        found = ended_before(self._place.database, seconds=self._older.total_seconds())
+        return [name for name in found if run_of_workflow(name) not in waiting]
+
+    def _remove_workflows(self) -> int:
+        names = self._workflows()
+        if names:
+            dbos: DBOSClient = client(self._place.database)
+            with translated(self._place.database):
+                for start in range(0, len(names), _AT_ONCE):
+                    dbos.delete_workflows(names[start : start + _AT_ONCE])
+                dbos.destroy()
+        return len(names)
+
+    def _rows(self, *, remove: bool) -> int:
+        """Events and attempts of runs that were removed; a worker may have told something afterwards."""
+        database, count = self._place.database, 0
+        before = f"{database.now} - {round(self._older.total_seconds() * 1000)}"
+        for table, moment in zip(_LEFT, ("time", "started"), strict=True):
+            where = f"{moment} <= {before} and not exists (select 1 from wf_runs where wf_runs.run_id = {table}.run_id)"
+            with database.transaction() as connection:
+                if remove:
+                    count += connection.execute(text(f"delete from {table} where {where}")).rowcount
+                else:
+                    count += int(connection.execute(text(f"select count(*) from {table} where {where}")).scalar() or 0)
+        return count
+
+
+class _Held:
+    """Asks once more, behind the gate, whether something is unused; the gate stays shut until the next question.
+
+    Only a run that was submitted since the last answer can make a difference.
+    """
+
+    def __init__(self, place: Place, look: Callable[[], Live]) -> None:
+        self._place, self._look = place, look
+        self._newest, self._live = self._number(), look()
+        self._gate = ExitStack()
+
+    def __enter__(self) -> _Held:
+        return self
+
+    def __exit__(self, *_ending: object) -> None:
+        self._gate.close()
+
+    def unused(self, item: Garbage) -> bool:
+        """Whether it may go now; the caller removes it before it asks about another one."""
+        self._gate.close()
+        self._gate.enter_context(collecting(self._place.database))
+        newest = self._number()
+        if newest != self._newest:
+            self._newest, self._live = newest, self._look()
+        return _may_go(item, live=self._live)
+
+    def _number(self) -> int:
+        return max((row.number for row in self._place.runs.listed(limit=1)), default=0)
+
+
+def _may_go(item: Garbage, *, live: Live) -> bool:
+    if item.kind is Kind.ARTIFACT:
+        return item.name not in live.keys and not live.unknown
+    if item.kind is Kind.BLOB:
+        return item.name not in live.blobs and not live.unknown
+    return True
+
+
+def _listed(store: ObjectStore) -> list[str]:
+    with suppress(StoreMissingError):  # a folder without runs
+        return [item.key for item in store.list(RUNS)]
+    return []
+
+
+def _references(store: ObjectStore, key: str) -> tuple[set[str], set[str]]:
+    """Content keys and input files of a request. Raises `StoreError` for one that cannot be read: all could be its."""
+    try:
+        data = json.loads(store.read(key, limit=LIMIT))
+        files = [*data["keyframes"], *data["loras"].values()]
+        return _keys(data["plan"]), {str(item["digest"]) for item in files}
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise StoreError(f"{key} in {store.location} cannot be read, so nothing is removed: {error!r}") from error
+
+
+def _keys(plan: object) -> set[str]:
+    segments = plan.get("segments", []) if isinstance(plan, dict) else []
+    return {str(segment["key"]) for segment in segments if isinstance(segment, dict) and "key" in segment}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
