@@ -284,3 +284,20 @@ def test_a_shift_that_vanishes_beside_one_is_refused_like_zero(shift: float):
         schedule.timesteps(Solver.UNIPC, steps=4, shift=shift)
     with pytest.raises(PayloadError, match="flow_shift: expected a number above 0"):
         schedule.wire_timesteps("euler", steps=1, shift=shift)
+
+
+@given(solver=solvers, steps=st.integers(2, 40), shift=st.sampled_from([1.0, 3.0, 5.0, 7.25, 12.0]))
+def test_the_shift_of_a_grid_is_found_again(solver: Solver, steps: int, shift: float):
+    assert schedule.shift_of(solver, schedule.timesteps(solver, steps=steps, shift=shift)) == shift
+
+
+@given(solver=solvers, steps=st.integers(2, 40), shift=st.floats(0.5, 30))
+def test_any_shift_is_found_but_for_rounding(solver: Solver, steps: int, shift: float):
+    times = schedule.timesteps(solver, steps=steps, shift=shift)
+    assert schedule.shift_of(solver, times) == pytest.approx(shift, rel=1e-9)
+
+
+def test_times_of_no_grid_have_no_shift():
+    with pytest.raises(SpecError, match="are no grid of euler with a shift"):
+        schedule.shift_of(Solver.EULER, (1000.0, 900.0, 100.0))
+    assert schedule.shift_of(Solver.EULER, (1000.0,)) == 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
@@ -28,19 +28,43 @@ class _Phase:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WangpFrame:
+    """What the settings of all segments share: WanGP's name of the model, `WIDTHxHEIGHT`, frames a second, and what
+    each LoRA of the plan is called there.
+    """
+
+    model_type: str
+    resolution: str
+    fps: str
+    loras: Mapping[str, str]
+
+
 def export_wangp(plan: Plan, *, values: ResolvedValues) -> list[Settings]:
     """The settings of every segment. `values` is the resolved level of the same run or spec.
 
     Raises `PayloadError` for what WanGP's settings cannot say: no steps, more than three runs of guidance and expert,
     the low expert alone, a grid that WanGP does not have, a model that it does not know.
     """
-    if plan.model is None or plan.model not in WANGP_NAMES:
-        raise PayloadError("model", "is not known to WanGP", plan.model, fix=f"known are {', '.join(WANGP_NAMES)}")
+    frame = WangpFrame(
+        model_type=wangp_model(plan.model),
+        resolution=plan.resolution,
+        fps=str(plan.fps),
+        loras={name: lora.file for name, lora in plan.loras.items()},
+    )
     segments = zip(plan.segments, values.segments, strict=True)
-    return [_settings(plan, segment, shift=resolved.flow_shift) for segment, resolved in segments]
+    return [segment_settings(segment, frame=frame, shift=resolved.flow_shift) for segment, resolved in segments]
 
 
-def _settings(plan: Plan, segment: SegmentPlan, *, shift: float) -> Settings:
+def wangp_model(name: str | None) -> str:
+    """WanGP's name of a model of the catalogue. Raises `PayloadError` for one that it does not know."""
+    if name is None or name not in WANGP_NAMES:
+        raise PayloadError("model", "is not known to WanGP", name, fix=f"known are {', '.join(WANGP_NAMES)}")
+    return WANGP_NAMES[name]
+
+
+def segment_settings(segment: SegmentPlan, *, frame: WangpFrame, shift: float) -> Settings:
+    """The settings of one segment; raises `PayloadError` as `export_wangp` does."""
     where = f"segments[{segment.index}]"
     if not segment.steps:
         raise PayloadError(f"{where}.steps", "there are none to export", fix="name a model or steps")
@@ -50,12 +74,12 @@ def _settings(plan: Plan, segment: SegmentPlan, *, shift: float) -> Settings:
     phases = _phases(segment.steps, where=where)
     loras = list(segment.steps[0].loras)
     return {
-        "model_type": WANGP_NAMES[plan.model or ""],
+        "model_type": frame.model_type,
         "prompt": segment.prompt,
         "negative_prompt": segment.negative_prompt,
-        "resolution": plan.resolution,
+        "resolution": frame.resolution,
         "video_length": segment.frames,
-        "force_fps": str(plan.fps),
+        "force_fps": frame.fps,
         "seed": segment.seed,
         "num_inference_steps": len(segment.steps),
         "sample_solver": segment.solver,
@@ -65,7 +89,7 @@ def _settings(plan: Plan, segment: SegmentPlan, *, shift: float) -> Settings:
         **dict(zip(_THRESHOLD_KEYS, _thresholds(phases), strict=False)),
         "model_switch_phase": _switch(phases, where=where),
         **_cfg(segment, where=where),
-        "activated_loras": [plan.loras[name].file for name in loras],
+        "activated_loras": [frame.loras[name] for name in loras],
         "loras_multipliers": " ".join(
             ";".join(multiplier_text([step.loras[name] for step in phase.steps]) for phase in phases) for name in loras
         ),

@@ -18,6 +18,7 @@ from wayframe.errors import InputError, PayloadError, SpecError
 
 SCALE = 1000.0
 UNIPC_SIGMA_MIN = 0.001
+_MOST_DIGITS, _ROUNDED = 17, 1e-11  # of a float64, and after some operations on it
 
 WIRE_STEPS_PER_PHASE = (2, 2, 2)
 WIRE_SHIFT = 5.0
@@ -109,6 +110,27 @@ def wire_switch_steps(timesteps: Sequence[float], *, thresholds: Sequence[float]
     used = [*thresholds[: max(phases - 1, 0)], -math.inf, -math.inf][:2]
     first, second = (next((i for i, t in enumerate(timesteps) if t <= level), len(timesteps)) for level in used)
     return first, second
+
+
+def shift_of(solver: Solver, times: Sequence[float]) -> float:
+    """Give the shift from which `timesteps` makes these times; one step has any, and 1 is given.
+
+    It follows from one step in the middle: shift = s (1 - t) / (t (1 - s)), with the level t of the base grid that
+    became s. The shortest number that makes the times to the last bit is taken, else the one that makes them but for
+    rounding. Raises SpecError for times that no shift makes.
+    """
+    if len(times) == 1:
+        return 1.0
+    at = (len(times) + 1) // 2
+    base, level = _grid(solver, steps=len(times))[at], times[at] / SCALE
+    near = level * (1 - base) / (base * (1 - level)) if 0 < level < 1 else 0.0
+    tried = [shift for digits in range(3, _MOST_DIGITS + 1) if (shift := float(f"{near:.{digits}g}")) > 0]
+    for tolerance in (0.0, _ROUNDED):
+        for shift in tried:
+            made = timesteps(solver, steps=len(times), shift=shift)
+            if all(math.isclose(one, other, rel_tol=tolerance) for one, other in zip(made, times, strict=True)):
+                return shift
+    raise SpecError("timesteps", f"are no grid of {solver.value} with a shift", list(times))
 
 
 def phase_of_step(steps_per_phase: Sequence[int]) -> tuple[int, ...]:
