@@ -312,6 +312,13 @@ class TestBlobs:
         store.delete(place.keys()[0])
         assert blobs.get_blob(digest, place.folder / "b.png").read_bytes() == b"picture"
 
+    def test_a_file_that_is_asked_for_again_leaves_nothing_beside_it(self, store: ObjectStore, place: Place) -> None:
+        blobs = BlobStore(place.home("one"), objects=store)
+        digest = blobs.put_blob(place.file(b"picture"))
+        for _ in range(2):
+            blobs.get_blob(digest, place.folder / "here" / "a.png")
+        assert [path.name for path in (place.folder / "here").iterdir()] == ["a.png"]
+
     def test_a_cached_file_that_was_damaged_is_fetched_again(self, store: ObjectStore, place: Place) -> None:
         home = place.home("one")
         blobs = BlobStore(home, objects=store)

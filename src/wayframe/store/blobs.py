@@ -57,6 +57,8 @@ class BlobStore:
         """
         cached = self._cached(digest)
         try:
+            if target.exists() and target.samefile(cached):  # to rename one link of a file to another does nothing
+                return target
             with atomic_path(target) as temporary:
                 with suppress(OSError):  # another file system, or one without links
                     os.link(cached, temporary)
