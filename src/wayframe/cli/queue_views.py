@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wayframe.workflow.queue.overview import CapabilityLine, Overview, RunLine, WorkerLine
 
 BAR = 10
+RENDERER = "renderer"
+"""The process that does a worker's work: the worker's line says what it does."""
 WORKER_STYLES = {"working": "green", "draining": "yellow", "paused": "yellow"}
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -35,7 +37,7 @@ def print_overview(found: Overview) -> None:
     if waiting:
         console.print(_capabilities(waiting))
     if found.workers:
-        console.print(_workers(found.workers))
+        console.print(_workers([line for line in found.workers if line.kind != RENDERER]))
     else:
         console.print(Text("nobody works: start `wayframe up`", style="yellow"), soft_wrap=True)
 
@@ -100,10 +102,16 @@ def _runs(runs: Sequence[RunLine]) -> Table:
             line.capability,
             f"{line.priority:+d}" if line.priority else "",
             duration(line.seconds),
-            Text(line.waits, style="yellow") if line.waits else Text("on " + ", ".join(line.workers)),
+            _where(line),
             Text(line.title),
         )
     return table
+
+
+def _where(line: RunLine) -> Text:
+    if line.waits:
+        return Text(line.waits, style="yellow")
+    return Text("on " + ", ".join(line.workers)) if line.workers else Text("being prepared or finished", style="dim")
 
 
 def _bar(*, done: int, total: int) -> Text:

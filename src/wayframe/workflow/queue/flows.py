@@ -154,7 +154,7 @@ def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
     work = Finishing.of(place, run_id)
     work.begin()
     capability = work.request.capability
-    workers = [row for row in place.workers.alive(kind=WorkerKind.WORKER) if _serves(row, capability)]
+    workers = [row for row in place.workers.alive(kind=WorkerKind.WORKER) if serves(row, capability) and not row.draining]
     batches = [
         Batch(run_id=run_id, attempt=attempt, segments=numbers) for numbers in work.batches(workers=len(workers))
     ]
@@ -243,6 +243,7 @@ def _ended_otherwise(work: Finishing, *, attempt: int, state: QueueState) -> Que
     return row.state if row.state not in OPEN else state
 
 
-def _serves(row: WorkerRow, capability: str) -> bool:
-    """Whether a worker offers a capability; one that names none offers all."""
-    return not row.draining and (not row.capabilities or capability in row.capabilities)
+def serves(row: WorkerRow, capability: str) -> bool:
+    """Whether a worker offers a capability: by its whole name, or by its engine; one that names none offers all."""
+    engine = capability.partition(":")[0]
+    return not row.capabilities or not {capability, engine}.isdisjoint(row.capabilities)

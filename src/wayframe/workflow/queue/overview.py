@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from wayframe.core.wording import counted
 from wayframe.workflow.queue.adapter import depths, render_queue
+from wayframe.workflow.queue.flows import serves
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.rows import OPEN, QueueState, RunRow, WorkerKind, WorkerRow
 from wayframe.workflow.queue.switches import ON, PAUSED
@@ -109,14 +110,16 @@ class Scene:
 
     def workers(self, capability: str) -> list[WorkerRow]:
         """Who can render what needs a capability."""
-        return [row for row in self.alive if row.kind is WorkerKind.WORKER and _offers(row, capability)]
+        return [row for row in self.alive if row.kind is WorkerKind.WORKER and serves(row, capability)]
 
     def busy_with(self, run_id: str) -> tuple[str, ...]:
         """Who renders a run at this moment."""
-        return tuple(row.worker_id for row in self.alive if row.run_id == run_id)
+        busy = [row for row in self.alive if row.run_id == run_id]
+        workers = [row for row in busy if row.kind is WorkerKind.WORKER]
+        return tuple(row.worker_id for row in workers or busy)
 
     def waits(self, row: RunRow) -> str | None:
-        """Why nobody renders an open run, or None when somebody does."""
+        """Why nobody renders an open run; None when somebody does, and when it is being prepared or finished."""
         if self.busy_with(row.run_id):
             return None
         if not any(worker.kind is WorkerKind.ORCHESTRATOR for worker in self.alive) and row.state is QueueState.QUEUED:
@@ -130,7 +133,7 @@ class Scene:
             return f"every worker that renders {row.capability} is draining"
         return self._turn(row, offering=offering)
 
-    def _turn(self, row: RunRow, *, offering: Sequence[WorkerRow]) -> str:
+    def _turn(self, row: RunRow, *, offering: Sequence[WorkerRow]) -> str | None:
         before = 0
         for other in self.runs:
             if other.run_id == row.run_id:
@@ -141,7 +144,7 @@ class Scene:
         busy = {worker.run_id for worker in self.alive if worker.run_id}
         if busy and len([worker for worker in offering if worker.run_id]) == len(offering):
             return f"the {counted(len(offering), 'worker')} for {row.capability} are busy"
-        return "it is being prepared or finished" if row.state is QueueState.RUNNING else "it is next"
+        return None if row.state is QueueState.RUNNING else "it is next"
 
 
 def overview(place: Place, *, limit: int = 100) -> Overview:
@@ -176,10 +179,6 @@ def segments_done(place: Place, run_id: str) -> int:
 def _now(place: Place) -> int:
     with place.database.reading() as connection:
         return int(connection.execute(text(f"select {place.database.now}")).scalar() or 0)
-
-
-def _offers(row: WorkerRow, capability: str) -> bool:
-    return not row.capabilities or capability in row.capabilities
 
 
 def _capabilities(scene: Scene) -> list[CapabilityLine]:
