@@ -46,10 +46,14 @@ class PromptRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a model said to one request, as it came; `cut` when it was stopped by a limit before its end."""
+    """What a model said to one request, as it came.
+
+    `cut`: it was stopped by a limit before its end; `declined`: it says itself that it refuses to answer.
+    """
 
     text: str
     cut: bool = False
+    declined: bool = False
     tokens_in: int = 0
     tokens_out: int = 0
 

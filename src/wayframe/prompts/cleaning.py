@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from wayframe.files import REDACTED, redact_text
 from wayframe.prompts.base import Answer
 from wayframe.prompts.language import language_problem
 
@@ -99,6 +100,8 @@ def _unquoted(text: str) -> str:
 
 
 def _unfinished(answer: Answer, text: str) -> str:
+    if answer.declined:
+        return "it is a refusal"
     if answer.cut:
         return "it was cut off before its end"
     return "" if text else "it is empty"
@@ -118,6 +121,8 @@ def _nonsense(text: str) -> str:
     solid = [character for character in text if not character.isspace()]
     if sum(map(str.isalpha, solid)) < _FEWEST_LETTERS * len(solid):
         return "it is not made of words"
+    if REDACTED in text or redact_text(text) != text:
+        return "it holds what looks like a secret"
     return "it repeats itself" if _repeats(_words(text)) else ""
 
 
