@@ -154,7 +154,9 @@ def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
     work = Finishing.of(place, run_id)
     work.begin()
     capability = work.request.capability
-    workers = [row for row in place.workers.alive(kind=WorkerKind.WORKER) if serves(row, capability) and not row.draining]
+    workers = [
+        row for row in place.workers.alive(kind=WorkerKind.WORKER) if serves(row, capability) and not row.draining
+    ]
     batches = [
         Batch(run_id=run_id, attempt=attempt, segments=numbers) for numbers in work.batches(workers=len(workers))
     ]
