@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +9,19 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from wayframe.errors import SpecError, StoreError
-from wayframe.files import redact_text
+from wayframe.errors import SpecError, StoreError, StoreUnavailableError
+from wayframe.files import REDACTED, redact_text
 from wayframe.store.home import Home
 
 FILE = "wayframe.db"
 LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 BUSY_SECONDS, CONNECT_SECONDS = 30, 10
+IDLE_SECONDS, STATEMENT_SECONDS = 20, 60
+"""PostgreSQL ends the session of a process that was frozen within a transaction: its locks would hold up all others."""
 POOL_SIZE, POOL_OVERFLOW = 5, 5
 READS = "wayframe_reads"
 KEEPALIVES = {
@@ -36,6 +39,8 @@ NOW = {
 }
 """The database's own clock in milliseconds since 1970: the clocks of workers may differ."""
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+_PASSES = frozenset({5, 6, 10, 13, 14})
+"""SQLite's codes of what may pass: busy, locked, an error of the disk, a full disk, a file that cannot be opened."""
 
 
 class Database:
@@ -57,8 +62,10 @@ class Database:
             return Database(URL.create("sqlite", database=str(home.root / FILE)))
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
-            raise SpecError("database", "is no URL", redact_text(url), fix=_EXAMPLES) from error
+        except (ArgumentError, ValueError) as error:  # the value is not shown: where its password ends is not known
+            raise SpecError("database", "is no URL", fix=_EXAMPLES) from error
+        if "@" in f"{parsed.host}{parsed.database}" and parsed.drivername in _POSTGRES:
+            raise SpecError("database", "has a password that is not escaped", fix="write @ as %40, / as %2F, : as %3A")
         if parsed.drivername in _POSTGRES:
             return Database(_with_tls(parsed.set(drivername="postgresql+psycopg")))
         if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
@@ -67,13 +74,19 @@ class Database:
 
     @property
     def shown(self) -> str:
-        """The URL without password and without what else may be secret in it."""
-        return redact_text(self.url.set(password=None).render_as_string())
+        """The URL without user, password and what else may be secret in it."""
+        url = self.url.set(drivername=self.dialect)._replace(username=None, password=None)
+        shown = url.difference_update_query([name for name in url.query if "password" in name.lower()])
+        return redact_text(shown.render_as_string())
 
     @property
     def text(self) -> str:
-        """The whole URL, with its password: for drivers only, never to be shown."""
-        return self.url.render_as_string(hide_password=False)
+        """The whole URL for drivers: with its password, so never to be shown, and with what notices a dead peer."""
+        url = self.url
+        if self.dialect == "postgresql":
+            missing = {name: str(value) for name, value in KEEPALIVES.items() if name not in url.query}
+            url = url.update_query_dict(missing)
+        return url.render_as_string(hide_password=False)
 
     @property
     def file(self) -> Path | None:
@@ -84,7 +97,7 @@ class Database:
     def engine(self) -> Engine:
         """The pool of connections; made at first use."""
         if self._engine is None:
-            self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
+            self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.text)
         return self._engine
 
     @contextmanager
@@ -107,8 +120,16 @@ class Database:
         try:
             with self.engine.connect().execution_options(**{READS: reads}) as connection, connection.begin():
                 yield connection
-        except DBAPIError as error:
-            raise StoreError(f"database {self.shown}: {_reason(error)}") from error
+        except SQLAlchemyError as error:
+            raise self.refusal(error) from error
+
+    def refusal(self, error: SQLAlchemyError) -> StoreError:
+        """Our error for one of the driver, in one line and without secrets: retryable when it may pass by itself."""
+        kind = StoreUnavailableError if _may_pass(error) else StoreError
+        reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        if self.url.password:
+            reason = reason.replace(str(self.url.password), REDACTED)
+        return kind(f"database {self.shown}: {redact_text(' '.join(reason.split()))}")
 
     def close(self) -> None:
         """Give back all connections."""
@@ -120,9 +141,16 @@ class Database:
 _EXAMPLES = "expected postgresql://user@host/name or sqlite:////folder/wayframe.db"
 
 
-def _reason(error: DBAPIError) -> str:
-    """The driver's own words, in one line and without secrets."""
-    return redact_text(re.sub(r"\s+", " ", str(error.orig)).strip())
+def _may_pass(error: SQLAlchemyError) -> bool:
+    """Whether the same statement may succeed later: the database is away, is busy, or its disk is full."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _PASSES
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def _with_tls(url: URL) -> URL:
@@ -130,15 +158,25 @@ def _with_tls(url: URL) -> URL:
     return url if local or "sslmode" in url.query else url.update_query_dict({"sslmode": "require"})
 
 
-def _postgres_engine(url: URL) -> Engine:
-    return create_engine(
+def _postgres_engine(url: str) -> Engine:
+    engine = create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_pre_ping=True,
         pool_recycle=1800,
-        connect_args={**KEEPALIVES, "application_name": "wayframe"},
+        connect_args={"application_name": "wayframe"},
     )
+
+    @event.listens_for(engine, "connect")
+    def _limit(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"set idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        cursor.execute(f"set statement_timeout = '{STATEMENT_SECONDS}s'")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -148,7 +186,7 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun by us, below
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -21,6 +21,7 @@ TYPES = {
     "sqlite": {"identity": "integer primary key autoincrement", "time": "integer"},
     "postgresql": {"identity": "bigint generated always as identity primary key", "time": "bigint"},
 }
+PREFIX = "wf_"
 TABLE = "wf_migrations"
 _LOCK = 7_310_044_001  # one number for all who migrate this database (pg_advisory_xact_lock)
 _FILE = re.compile(r"(\d{4})_[a-z_]+\.sql")
@@ -101,7 +102,7 @@ def state(database: Database, *, steps: tuple[Migration, ...] | None = None) -> 
         says = f"the database has tables up to {applied}, this program needs {known}: run `wayframe db migrate`"
         return SchemaState(applied=applied, known=known, usable=False, says=says)
     if applied > known:
-        usable = done[applied][1] <= known
+        usable = _fits(done, known=known)
         says = f"the database has tables up to {applied}, this program knows {known}: " + (
             "it works with them; upgrade wayframe when you can" if usable else "upgrade wayframe here"
         )
@@ -110,12 +111,21 @@ def state(database: Database, *, steps: tuple[Migration, ...] | None = None) -> 
     return SchemaState(applied=applied, known=known, usable=True, says=f"the tables are up to date ({applied})")
 
 
-def require(database: Database) -> SchemaState:
-    """The state of a database that this program may work on; else `StoreError` with what to do."""
-    found = state(database)
-    if not found.usable:
-        raise StoreError(f"{database.shown}: {found.says}")
-    return found
+def nothing(says: str) -> SchemaState:
+    """The state of a database that is not there yet."""
+    return SchemaState(applied=0, known=migrations()[-1].number, usable=False, says=says)
+
+
+def grant(database: Database, *, role: str) -> None:
+    """Let a PostgreSQL role use our tables as they are now; it may look at what was migrated, and not change it."""
+    with database.transaction() as connection:
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        home, name = quote(str(connection.execute(text("select current_schema()")).scalar())), quote(role)
+        tables = [table for table in inspect(connection).get_table_names() if table.startswith(PREFIX)]
+        connection.exec_driver_sql(f"grant usage on schema {home} to {name}")
+        for table in sorted(tables):
+            rights = "select" if table == TABLE else "select, insert, update, delete"
+            connection.exec_driver_sql(f"grant {rights} on {home}.{quote(table)} to {name}")
 
 
 @contextmanager
@@ -153,8 +163,13 @@ def _check_history(done: dict[int, tuple[str, int]], *, steps: tuple[Migration, 
         if step.number in done and done[step.number][0] != step.digest:
             raise StoreError(f"migration {step.name} was changed after it was applied; install a released wayframe")
     newest, known = max(done, default=0), steps[-1].number
-    if newest > known and done[newest][1] > known:
+    if not _fits(done, known=known):
         raise StoreError(f"the database has tables up to {newest}, this program knows {known}: upgrade wayframe here")
+
+
+def _fits(done: dict[int, tuple[str, int]], *, known: int) -> bool:
+    """Whether every migration that this program does not know leaves it able to work."""
+    return all(works_with <= known for number, (_, works_with) in done.items() if number > known)
 
 
 def _apply(connection: Connection, step: Migration, *, database: Database) -> None:
