@@ -81,6 +81,14 @@ class Attempts:
             )
             return [_attempt(row) for row in rows.mappings()]
 
+    def counts(self) -> dict[str, int]:
+        """How many tries there are of all runs that are known, by outcome; ``open`` are in work."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                text("select coalesce(outcome, 'open'), count(*) from wf_attempts group by 1 order by 1")
+            )
+            return {str(outcome): int(number) for outcome, number in rows}
+
     def crashes(self, run_id: str, *, attempt: int) -> dict[int, list[AttemptRow]]:
         """The tries at each segment, in one attempt of its run, during which the worker died."""
         found: dict[int, list[AttemptRow]] = {}

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,13 +23,17 @@ from filelock import FileLock, Timeout
 from sqlalchemy import text
 
 from wayframe.errors import StoreError
-from wayframe.workflow.queue.adapter import unfinished
+from wayframe.workflow.queue.adapter import RENDER_PREFIX, RUNS_QUEUE, hand_on, translated, unfinished
 from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.rows import NewWorker, Owner, WorkerRow
 from wayframe.workflow.queue.workers import BEAT_SECONDS, Claims, Workers
 
 _SWEEP_LOCK = 7_310_044_002
 """One number for all who sweep a database (pg_try_advisory_xact_lock)."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_ENDED_STATES, _START_FIELD = ("Z", "X"), 19
+"""In /proc/PID/stat, counted from the state, which is behind the name."""
 
 
 class Heart:
@@ -40,7 +45,9 @@ class Heart:
     def __init__(
         self, workers: Workers, worker: NewWorker, *, lost: Callable[[], None], beat: float = BEAT_SECONDS
     ) -> None:
-        self._workers, self._worker, self._lost, self._beat = workers, worker, lost, beat
+        self._workers, self._lost, self._beat = workers, lost, beat
+        here = worker.host == host_name() and not worker.born
+        self._worker = replace(worker, born=birth(worker.pid)) if here else worker
         self.owner = Owner(worker_id=worker.worker_id, boot=worker.boot)
         self._holding: str | None = None
         self._run: str | None = None
@@ -99,30 +106,25 @@ class Sweeper:
             return []
 
     def _swept(self) -> list[WorkerRow]:
-        buried = self._gone_from_here()
+        buried = bury_gone(self._workers)
         if self._now() - self._since >= self._workers.dead_after:
             buried += self._workers.bury()
         Claims(self._database).free_orphans()
         self._hand_on()
         return buried
 
-    def _gone_from_here(self) -> list[WorkerRow]:
-        """Processes of this very machine whose number is no longer in use, or is another program's: no need to wait."""
-        host, found = host_name(), []
-        for row in self._workers.listed():
-            if row.host == host and not _is_running(row):
-                self._workers.forget(Owner(worker_id=row.worker_id, boot=row.boot), detail={"error": "it is gone"})
-                found.append(row)
-        return found
-
     def _hand_on(self) -> None:
-        """Put the workflows of executors that nobody knows back into their queues."""
+        """Put the workflows of executors that nobody knows back into their queues; batches before their runs."""
+        found = unfinished(self._database)  # first: whoever takes work after this has his name already
         known = {_executor(row) for row in self._workers.listed()}
         orphans = [
-            (workflow, queue) for workflow, queue, executor, _ in unfinished(self._database) if executor not in known
+            (workflow, queue, executor)
+            for workflow, queue, executor, _ in found
+            if executor not in known and queue.startswith((RENDER_PREFIX, RUNS_QUEUE))
         ]
-        for workflow, queue in orphans:
-            self._client.resume_workflow(workflow, queue_name=queue)
+        for workflow, queue, executor in sorted(orphans, key=lambda orphan: orphan[1] == RUNS_QUEUE):
+            with translated(self._database):
+                hand_on(self._client, workflow_id=workflow, executor_id=executor, queue=queue)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -139,6 +141,16 @@ class Sweeper:
             yield bool(connection.execute(query, {"number": _SWEEP_LOCK}).scalar())
 
 
+def bury_gone(workers: Workers) -> list[WorkerRow]:
+    """Bury processes of this very machine whose number is unused, or is another program's: no need to wait."""
+    host, found = host_name(), []
+    for row in workers.listed():
+        if row.host == host and not _is_running(row):
+            workers.forget(Owner(worker_id=row.worker_id, boot=row.boot), detail={"error": "it is gone"})
+            found.append(row)
+    return found
+
+
 def executor_id(owner: Owner) -> str:
     """DBOS's name of a process: drawn anew at every start, so that no two living ones ever share it."""
     return f"{owner.worker_id}#{owner.boot}"
@@ -149,19 +161,34 @@ def _executor(row: WorkerRow) -> str:
 
 
 def host_name() -> str:
-    """The name of this machine, with the time of its start and, on Linux, what its process numbers are counted in.
+    """The name of this machine, with the mark of its start and, on Linux, what its process numbers are counted in.
 
     Clones share names, and containers may share a name and a machine but not each other's processes.
     """
     spaces = Path("/proc/self/ns/pid")
     space = f"/{spaces.readlink()}" if spaces.is_symlink() else ""
-    return f"{socket.gethostname()}/{psutil.boot_time():.0f}{space}"
+    mark = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else f"{psutil.boot_time():.0f}"
+    return f"{socket.gethostname()}/{mark}{space}"
+
+
+def birth(pid: int) -> str:
+    """When a process of this machine began, in a form that no clock set anew changes; empty when there is none.
+
+    On Linux the ticks since the machine's start (`starttime` in proc_pid_stat(5)), elsewhere what psutil says. One that
+    has ended and waits for its parent to notice is no process any more.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        if Path("/proc/self/stat").exists():
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            return "" if fields[0] in _ENDED_STATES else fields[_START_FIELD]
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except (OSError, psutil.Error):
+        return ""
 
 
 def _is_running(row: WorkerRow) -> bool:
-    """Whether the process of a row lives on this machine: its number is in use since before the row was written."""
-    try:
-        process = psutil.Process(row.pid)
-        return bool(process.create_time() * 1000 <= row.started + 5000 and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    """Whether the process of a row lives on this machine: its number is in use, and by none that began later."""
+    found = birth(row.pid)
+    return bool(found) and row.born in ("", found)

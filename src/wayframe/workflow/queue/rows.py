@@ -32,9 +32,10 @@ class Outcome(StrEnum):
 
 
 class WorkerKind(StrEnum):
-    """What a process does."""
+    """What a process does: a worker looks after one GPU, and has a renderer do the work of one model at a time."""
 
     WORKER = "worker"
+    RENDERER = "renderer"
     ORCHESTRATOR = "orchestrator"
 
 
@@ -81,7 +82,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWorker:
-    """What a process says of itself when it claims its name; `boot` is drawn anew at every start."""
+    """What a process says of itself when it claims its name; `boot` is drawn anew at every start.
+
+    `born` tells it from a later process of its number on its `host` (see `liveness.birth`); empty when not known.
+    """
 
     worker_id: str
     boot: str
@@ -91,6 +95,7 @@ class NewWorker:
     gpu: str
     capabilities: tuple[str, ...]
     version: str
+    born: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,7 @@ class WorkerRow:
     kind: WorkerKind
     host: str
     pid: int
+    born: str
     gpu: str
     capabilities: tuple[str, ...]
     holding: str | None

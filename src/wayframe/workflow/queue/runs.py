@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, text
 
 from wayframe.errors import StoreError
+from wayframe.files import redact_text
 from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.rows import OPEN, NewRun, QueueState, RunRow
 
@@ -30,7 +31,8 @@ class Runs:
 
         Raises `StoreError` when the id belongs to another plan.
         """
-        values = asdict(run) | {"keep_going": int(run.keep_going), "state": QueueState.QUEUED.value}
+        own = {"keep_going": int(run.keep_going), "state": QueueState.QUEUED.value, "title": _storable(run.title)}
+        values = asdict(run) | own
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with self._database.transaction() as connection:
@@ -114,7 +116,7 @@ class Runs:
         return self._changed(
             "state = :state, error = :error, finished = {now}",
             "run_id = :run and attempt = :attempt and state in ('queued', 'running')",
-            {"run": run_id, "attempt": attempt, "state": state.value, "error": error},
+            {"run": run_id, "attempt": attempt, "state": state.value, "error": error and _storable(error)},
         )
 
     def begin_anew(self, run_id: str, *, attempt: int) -> int | None:
@@ -162,6 +164,11 @@ class Runs:
         row = connection.execute(text(f"select {_COLUMNS} from wf_runs where run_id = :run"), {"run": run_id})
         found = row.mappings().first()
         return _run(found) if found else None
+
+
+def _storable(words: str) -> str:
+    """Words without secrets and without what PostgreSQL cannot hold: NUL, and halves of characters."""
+    return redact_text(words).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _run(row: RowMapping) -> RunRow:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from wayframe.errors import StoreError
+from wayframe.files import redact
 from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.rows import NewWorker, Outcome, Owner, WorkerKind, WorkerRow
 
@@ -23,14 +24,18 @@ class Workers:
         self._database, self.dead_after = database, dead_after
 
     def claim(self, worker: NewWorker) -> None:
-        """Take a name. Raises `StoreError` while another process that is alive has it."""
+        """Take a name. Raises `StoreError` while another process that is alive has it.
+
+        What a dead process of this name had in work is freed, and closed as crashed: nobody else would find it.
+        """
         with self._database.transaction() as connection:
             taken = connection.execute(
                 text(
-                    "insert into wf_workers (worker_id, boot, kind, host, pid, gpu, capabilities, version, started, "
-                    "seen, draining) values (:worker_id, :boot, :kind, :host, :pid, :gpu, :capabilities, :version, "
-                    f"{self._database.now}, {self._database.now}, 0) on conflict (worker_id) do update set "
-                    "boot = excluded.boot, kind = excluded.kind, host = excluded.host, pid = excluded.pid, "
+                    "insert into wf_workers (worker_id, boot, kind, host, pid, born, gpu, capabilities, version, "
+                    "started, seen, draining) values (:worker_id, :boot, :kind, :host, :pid, :born, :gpu, "
+                    f":capabilities, :version, {self._database.now}, {self._database.now}, 0) "
+                    "on conflict (worker_id) do update set boot = excluded.boot, kind = excluded.kind, "
+                    "host = excluded.host, pid = excluded.pid, born = excluded.born, "
                     "gpu = excluded.gpu, capabilities = excluded.capabilities, version = excluded.version, "
                     "started = excluded.started, seen = excluded.seen, draining = 0, holding = null, run_id = null "
                     f"where wf_workers.boot = excluded.boot or wf_workers.seen < {self._database.now} - :dead"
@@ -41,12 +46,15 @@ class Workers:
                     "kind": worker.kind.value,
                     "host": worker.host,
                     "pid": worker.pid,
+                    "born": worker.born,
                     "gpu": worker.gpu,
                     "capabilities": json.dumps(worker.capabilities),
                     "version": worker.version,
                     "dead": round(self.dead_after * 1000),
                 },
             ).rowcount
+            if taken:
+                self._close_earlier(connection, worker)
         if not taken:
             raise StoreError(f"a worker named {worker.worker_id} is alive already; choose another --name")
 
@@ -67,10 +75,8 @@ class Workers:
             )
 
     def leave(self, owner: Owner) -> None:
-        """Give the name back: the process ends in good order."""
-        with self._database.transaction() as connection:
-            values = {"worker": owner.worker_id, "boot": owner.boot}
-            connection.execute(text("delete from wf_workers where worker_id = :worker and boot = :boot"), values)
+        """Give the name back: the process ends in good order. What it left open is closed and freed."""
+        self.forget(owner, detail={"error": "the process ended before it said how this went"})
 
     def drain(self, worker_id: str, *, draining: bool = True) -> bool:
         """Ask a worker to finish its work and take no more (or take that back); False when it is unknown."""
@@ -115,9 +121,15 @@ class Workers:
         return buried
 
     def forget(self, owner: Owner, *, detail: dict[str, Any] | None = None) -> None:
-        """Bury one process at once: whoever started it saw it end. `detail` is entered into its open attempts."""
+        """Bury one process at once: whoever started it saw it end.
+
+        `detail` is entered into the attempts that its end cut short, those too that a sweep closed a moment before:
+        whoever started a process knows more of its end. Secrets in it are not kept.
+        """
         with self._database.transaction() as connection:
             self._close(connection, owner, detail=detail or {})
+            if detail:
+                self._explain(connection, owner, detail=detail)
             values = {"worker": owner.worker_id, "boot": owner.boot}
             connection.execute(text("delete from wf_workers where worker_id = :worker and boot = :boot"), values)
 
@@ -143,8 +155,35 @@ class Workers:
                 f"update wf_attempts set ended = {self._database.now}, outcome = :outcome, detail = :detail "
                 "where worker_id = :worker and boot = :boot and outcome is null"
             ),
-            {**values, "outcome": Outcome.CRASHED.value, "detail": json.dumps(detail)},
+            {**values, "outcome": Outcome.CRASHED.value, "detail": json.dumps(redact(detail))},
         )
+
+    def _explain(self, connection: Connection, owner: Owner, *, detail: dict[str, Any]) -> None:
+        connection.execute(
+            text(
+                "update wf_attempts set detail = :detail "
+                "where worker_id = :worker and boot = :boot and outcome = :outcome"
+            ),
+            {
+                "worker": owner.worker_id,
+                "boot": owner.boot,
+                "outcome": Outcome.CRASHED.value,
+                "detail": json.dumps(redact(detail)),
+            },
+        )
+
+    def _close_earlier(self, connection: Connection, worker: NewWorker) -> None:
+        """Close what earlier processes of a name left open."""
+        rows = connection.execute(
+            text(
+                "select boot from wf_attempts where worker_id = :worker and boot <> :boot and outcome is null "
+                "union select boot from wf_claims where worker_id = :worker and boot <> :boot"
+            ),
+            {"worker": worker.worker_id, "boot": worker.boot},
+        )
+        for (boot,) in rows.all():
+            owner = Owner(worker_id=worker.worker_id, boot=boot)
+            self._close(connection, owner, detail={"error": "the process ended without a word"})
 
 
 class Claims:
@@ -194,6 +233,7 @@ def _worker(row: RowMapping) -> WorkerRow:
         kind=WorkerKind(row["kind"]),
         host=row["host"],
         pid=row["pid"],
+        born=row["born"],
         gpu=row["gpu"],
         capabilities=tuple(json.loads(row["capabilities"])),
         holding=row["holding"],

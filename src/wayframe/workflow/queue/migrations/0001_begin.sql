@@ -28,6 +28,7 @@ create table wf_workers (
   kind text not null,
   host text not null,
   pid integer not null,
+  born text not null,
   gpu text not null,
   capabilities text not null,
   holding text,
