@@ -191,7 +191,7 @@ class QueueClient:
 
     def pause(self, *, paused: bool = True) -> None:
         """Have all workers take no further work, or go on; what is in work is finished."""
-        self.place.switches.put(PAUSED, ON if paused else OFF)
+        self.place.switches.put(PAUSED, value=ON if paused else OFF)
 
     def drain(self, worker_id: str, *, draining: bool = True) -> None:
         """Have one worker finish its work and take no more. Raises `StoreError` that names the workers there are."""

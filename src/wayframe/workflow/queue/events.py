@@ -32,7 +32,7 @@ class EventTable:
                 connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:run, 0))"), {"run": run_id})
             connection.execute(
                 text(f"insert into wf_events (run_id, time, body) values (:run, {self._database.now}, :body)"),
-                [{"run": run_id, "body": json.dumps(redact(body), ensure_ascii=False)} for body in bodies],
+                [{"run": run_id, "body": json.dumps(redact(body))} for body in bodies],
             )
 
     def after(self, run_id: str, seq: int = 0, *, limit: int = 1000) -> list[EventRow]:
@@ -68,7 +68,7 @@ class Switches:
             found = value.scalar()
         return None if found is None else str(found)
 
-    def put(self, name: str, value: str) -> None:
+    def put(self, name: str, *, value: str) -> None:
         """Set a value."""
         with self._database.transaction() as connection:
             connection.execute(

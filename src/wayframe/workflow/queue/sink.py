@@ -20,7 +20,8 @@ class EventSink:
     """Writes the events of one run, in their order, a few times a second.
 
     Of progress only the newest of each kind and segment is written, once a second. While the database is away events
-    are kept and tried again; `flush` waits until everything is written.
+    are kept and tried again; `flush` waits until everything is written. What a database refuses for good ends the
+    writing, and `flush` raises it.
     """
 
     def __init__(
@@ -29,7 +30,8 @@ class EventSink:
         self._table, self._run, self._now, self._pause = table, run_id, now, pause
         self._waiting: list[dict[str, Any]] = []
         self._progress: dict[tuple[str, object], dict[str, Any]] = {}
-        self._told = 0.0
+        self._told = -PROGRESS_SECONDS
+        self._refused: Exception | None = None
         self._lock, self._wake, self._stop = threading.Lock(), threading.Event(), threading.Event()
         self._written = threading.Condition(self._lock)
         self._thread = threading.Thread(target=self._write_on, name=f"events of {run_id}", daemon=True)
@@ -56,16 +58,22 @@ class EventSink:
         self._wake.set()
 
     def flush(self, *, given_up: Callable[[], bool] = lambda: False) -> None:
-        """Wait until everything that was taken is written, or `given_up()` says that it does not matter any more."""
-        self._wake.set()
+        """Wait until everything that was taken is written, or `given_up()` says that it does not matter any more.
+
+        Raises `StoreError` when it cannot be written, however long one waits.
+        """
         with self._written:
             while self._waiting and not given_up():
+                if not self._thread.is_alive():
+                    raise StoreError(f"events of run {self._run} are not written") from self._refused
                 self._wake.set()
                 self._written.wait(WRITE_SECONDS)
+        if self._refused is not None:
+            raise StoreError(f"events of run {self._run} are not written: {self._refused}") from self._refused
 
     def _write_on(self) -> None:
         while not self._stop.is_set():
-            self._wake.wait()
+            self._wake.wait(PROGRESS_SECONDS if self._progress else None)
             self._wake.clear()
             self._write()
             self._stop.wait(WRITE_SECONDS)
@@ -79,13 +87,20 @@ class EventSink:
             return
         try:
             self._table.add(self._run, bodies)
-        except StoreError:
-            self._stop.wait(self._pause)
-            self._wake.set()
+        except StoreError as error:
+            self._put_off(error)
             return
         with self._written:
             del self._waiting[:count]
             self._written.notify_all()
+
+    def _put_off(self, error: StoreError) -> None:
+        if error.retryable:
+            self._stop.wait(self._pause)
+            self._wake.set()
+        else:
+            self._refused = error
+            self._stop.set()
 
     def _due(self) -> list[dict[str, Any]]:
         if not self._progress or self._now() - self._told < PROGRESS_SECONDS:

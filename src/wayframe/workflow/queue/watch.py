@@ -9,9 +9,9 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_event_set, wait_random_exponential
 
-from wayframe.errors import CancelledError, StoreError
+from wayframe.errors import CancelledError, StoreError, StoreUnavailableError
 from wayframe.workflow.queue.adapter import Holding, holding
 from wayframe.workflow.queue.database import Database
 
@@ -48,7 +48,7 @@ class Watch:
         self.ending: Ending | None = None
 
     def __enter__(self) -> Self:
-        self._first = self._look(self._database, self._workflow)
+        self._first = self._seen()
         self._judge(self._first)
         self._thread.start()
         return self
@@ -72,14 +72,8 @@ class Watch:
 
         To be called right before anything is published: a process that was frozen must not trust its memory.
         """
-        waiting = Retrying(
-            retry=retry_if_exception_type(StoreError),
-            wait=wait_random_exponential(multiplier=LOOK_SECONDS, max=LONGEST_PAUSE),
-            stop=stop_when_event_set(self._over),
-            reraise=True,
-        )
-        with suppress(StoreError):
-            self._judge(waiting(self._look, self._database, self._workflow))
+        with suppress(StoreUnavailableError):  # it was lost while the database was away
+            self._judge(self._seen())
         self.check()
 
     def check(self) -> None:
@@ -88,6 +82,17 @@ class Watch:
             raise LostError("the work was handed to another worker")
         if self.ending is Ending.CANCELLED:
             raise CancelledError("the run was cancelled")
+
+    def _seen(self) -> Holding | None:
+        """What the database says, however long it is away; when the work is lost meanwhile, the waiting ends."""
+        waiting = Retrying(
+            retry=retry_if_exception(_is_away),
+            wait=wait_random_exponential(multiplier=LOOK_SECONDS, max=LONGEST_PAUSE),
+            stop=stop_when_event_set(self._over),
+            sleep=sleep_using_event(self._over),
+            reraise=True,
+        )
+        return waiting(self._look, self._database, self._workflow)
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS) and not self._over.is_set():
@@ -104,3 +109,7 @@ class Watch:
         if self.ending is None:
             self.ending = ending
         self._over.set()
+
+
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and error.retryable
