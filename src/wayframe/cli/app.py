@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import comparing, exchange, inspecting, logs, look, make, models, setup
+from wayframe.cli import comparing, database, exchange, inspecting, logs, look, make, models, queue, serving, setup
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
@@ -46,6 +46,9 @@ comparing.register(app)
 inspecting.register(app)
 setup.register(app)
 models.register(app)
+queue.register(app)
+database.register(app)
+serving.register(app)
 logs.register(app)
 exchange.register(app)
 
