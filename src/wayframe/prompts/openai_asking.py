@@ -21,6 +21,7 @@ _NONE = "none"
 """Stands where the SDK wants a key and the endpoint has none; it is not sent."""
 _SENT_HEADERS = frozenset(
     {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "user-agent", "authorization"}
+    | {"x-stainless-raw-response"}  # by this one the SDK knows what form its caller wants
 )
 """The SDK's others tell of this machine, or come from the environment and are meant for OpenAI."""
 
