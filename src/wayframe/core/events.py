@@ -100,6 +100,17 @@ class LoraFetching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptWritten:
+    """A model wrote the prompt of a segment, `done` of `total`, before the run begins. Not written to the logs."""
+
+    segment: int
+    text: str
+    writer: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoraReady:
     """The file of a LoRA is here, before anything is rendered; `commit` where the site told one."""
 
@@ -123,6 +134,13 @@ class EngineReported:
     device: str
     versions: Mapping[str, str]
     counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTold:
+    """A line that the program behind the engine printed."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +194,7 @@ RunEvent: TypeAlias = (
     | TaskChanged
     | SegmentReused
     | LoraFetching
+    | PromptWritten
     | LoraReady
     | WeightsReady
     | StepApplied
@@ -184,6 +203,7 @@ RunEvent: TypeAlias = (
     | StitchProgress
     | FindingMade
     | EngineReported
+    | EngineTold
     | RunFinished
 )
 TRANSIENT = (LoraFetching, FrameRendered, StitchProgress)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayframe.core.catalogue import Model
-from wayframe.core.plan import SegmentPlan
+from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.errors import CancelledError, SpecError
 
 Frame: TypeAlias = NDArray[np.uint8]
@@ -117,7 +117,15 @@ class SegmentDone:
     segment: int
 
 
-EngineEvent: TypeAlias = StepDone | FrameDone | SegmentDone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSaid:
+    """A line that the program behind an engine printed while it worked on a segment; it may come before a step's."""
+
+    segment: int
+    text: str
+
+
+EngineEvent: TypeAlias = StepDone | FrameDone | SegmentDone | EngineSaid
 
 
 class Engine(Protocol):
@@ -149,6 +157,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds; calling it again does nothing."""
+        ...
+
+
+@runtime_checkable
+class ChecksPlans(Protocol):
+    """An engine that cannot do all that a plan may say, and knows so before anything is rendered."""
+
+    def check(self, plan: Plan) -> None:
+        """Raise `EngineError` for a plan that it cannot do, with what it cannot."""
         ...
 
 

@@ -9,27 +9,30 @@ from pathlib import Path
 
 from wayframe.core.events import EngineReported, FindingMade, RunEvent, WeightsReady
 from wayframe.core.levels import used_in_part
-from wayframe.engines.base import Engine, EngineSetup
+from wayframe.engines.base import ChecksPlans, Engine, EngineSetup
 from wayframe.engines.registry import load_engine
 from wayframe.errors import SpecError
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.home import Home
 from wayframe.workflow.engine_options import way_to
 from wayframe.workflow.lora_files import check_loras, ready_loras
-from wayframe.workflow.model_weights import ModelWeights, weights_of
+from wayframe.workflow.model_weights import ModelWeights, planned_model, weights_of
 from wayframe.workflow.trip import Trip
 
 
 def check_engine(trip: Trip) -> bool:
     """Whether the engine of a trip denoises.
 
-    Raises `SpecError` when the engine here is not the one of the plan: its frames would get another's keys.
+    Raises `SpecError` when the engine here is not the one of the plan: its frames would get another's keys. Raises
+    `EngineError` when it cannot do what the plan says.
     """
     plan = trip.plan
     with closing(load_engine(plan.engine, EngineSetup(options=trip.options))) as engine:
         if engine.identity != plan.engine_identity:
             fix = way_to(plan.engine_identity, here=engine.identity)
             raise SpecError("engine_identity", f"the engine here is {engine.identity}", plan.engine_identity, fix=fix)
+        if isinstance(engine, ChecksPlans):
+            engine.check(plan)
         return engine.denoises
 
 
@@ -78,7 +81,7 @@ class Bench:
         found = self._weights()
         return EngineSetup(
             options=self.trip.options,
-            model=found.model if found else None,
+            model=found.model if found else planned_model(self.trip.plan, home=self.home),
             weights=found.folder if found else None,
             loras=ready_loras(self.trip.plan, self.trip.loras, home=self.home, emit=self.emit),
             scratch=self.scratch(),

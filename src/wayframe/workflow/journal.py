@@ -14,6 +14,7 @@ from typing import Any, Self, TextIO
 from wayframe.core.events import (
     TRANSIENT,
     EngineReported,
+    EngineTold,
     FindingMade,
     LoraReady,
     RunEvent,
@@ -118,7 +119,7 @@ def described(event: RunEvent) -> tuple[str, str, str | None, str]:
     if isinstance(event, FindingMade):
         found = event.finding
         return "WARNING", "LINT", None, f"{found.code} at {found.where}: {found.message}"
-    if isinstance(event, EngineReported | LoraReady | WeightsReady):
+    if isinstance(event, EngineReported | EngineTold | LoraReady | WeightsReady):
         return _resource_line(event)
     return _run_line(event)
 
@@ -144,7 +145,9 @@ def _lora_text(event: StepApplied, name: str) -> str:
     return f"{text} in {held} of {attached} modules"
 
 
-def _resource_line(event: EngineReported | LoraReady | WeightsReady) -> _Line:
+def _resource_line(event: EngineReported | EngineTold | LoraReady | WeightsReady) -> _Line:
+    if isinstance(event, EngineTold):
+        return "DEBUG", "ENGINE", None, f"| {event.text}"
     if isinstance(event, EngineReported):
         counts = "".join(f", {name} {count}" for name, count in event.counts.items())
         return "INFO", "ENGINE", None, f"engine on {event.device}{counts}"

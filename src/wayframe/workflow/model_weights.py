@@ -30,13 +30,18 @@ def weights_identity(model: Model | None, *, engine: EngineFacts, home: Home) ->
     return found.identity if found else None
 
 
+def planned_model(plan: Plan, *, home: Home) -> Model | None:
+    """The catalogue's entry of a plan's model; None when it names none. Raises `CatalogueError`."""
+    return load_catalogue(home).model(plan.model) if plan.model else None
+
+
 def weights_of(plan: Plan, *, home: Home) -> ModelWeights | None:
     """The weights that a plan is rendered with; None when its engine does not take those of the catalogue.
 
     Raises `StoreError` that says how to get them when they are not here, and `SpecError` when they are not those that
     were planned with. A plan that was made where there were none takes what is here.
     """
-    model = load_catalogue(home).model(plan.model) if plan.model else None
+    model = planned_model(plan, home=home)
     if model is None or model.engine != plan.engine:
         return None
     found = _needed(model, home=home)

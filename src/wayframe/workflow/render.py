@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wayframe.core.events import (
+    EngineTold,
     FindingMade,
     FrameRendered,
     SegmentPublished,
@@ -23,7 +24,7 @@ from wayframe.core.events import (
 from wayframe.core.findings import Finding
 from wayframe.core.levels import missing_steps, segment_differences, step_differences
 from wayframe.core.plan import Plan, SegmentPlan
-from wayframe.engines.base import Engine, EngineEvent, Frame, FrameDone, SegmentDone, StepDone
+from wayframe.engines.base import Engine, EngineEvent, EngineSaid, Frame, FrameDone, SegmentDone, StepDone
 from wayframe.errors import EngineError, StoreError
 from wayframe.media.encode import PROFILES, VideoWriter
 from wayframe.media.index import decode
@@ -136,6 +137,8 @@ class Renderer:
             current.take(event, self._writer(current, folder=folder))
             frames = current.segment.frames
             self.tasks.emit(FrameRendered(segment=event.segment, done=event.index + 1, frames=frames))
+        elif isinstance(event, EngineSaid):
+            self.tasks.emit(EngineTold(text=event.text))
         elif isinstance(event, SegmentDone):
             self._publish(current, engine=engine)
 

@@ -47,6 +47,7 @@ EVENTS: tuple[RunEvent, ...] = (
     events.StitchProgress(done=1, frames=97),
     events.FindingMade(finding=FINDING),
     events.EngineReported(device="cpu", versions={"torch": "2"}, counts={"forwards": 9}),
+    events.EngineTold(text="Loading model"),
     events.RunFinished(run_id="r", state=RunState.FAILED, error="e", outcome={"frames": None, "list": [1, {"a": 2.5}]}),
 )
 
