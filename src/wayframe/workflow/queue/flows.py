@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from dbos import DBOS, DBOSClient, SetEnqueueOptions, SetWorkflowID, WorkflowHandle
+from dbos import DBOS, DBOSClient, PortableWorkflowError, SetEnqueueOptions, SetWorkflowID, WorkflowHandle
 from dbos import error as dbos_error
 
 from wayframe.core.digest import content_digest
@@ -20,6 +20,8 @@ from wayframe.errors import CancelledError, StoreError, WayframeError
 from wayframe.files import redact_text
 from wayframe.workflow.queue.adapter import FLOW_VERSION, RUNS_QUEUE, dbos_priority, render_queue
 from wayframe.workflow.queue.finishing import Finishing
+from wayframe.workflow.queue.logging_lines import LOGGER
+from wayframe.workflow.queue.patience import patiently
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.rendering import Batch, BatchWork
 from wayframe.workflow.queue.request import get_request
@@ -95,6 +97,8 @@ def run_flow(run_id: str, attempt: int) -> str:
     begun = begin_step(run_id, attempt)
     if begun is None:
         return QueueState.CANCELLED.value
+    if begun["error"]:
+        return finish_step(run_id, attempt, begun["error"])
     failures = _one_by_one(begun, run_id, attempt) if begun["chained"] else _all_at_once(begun, run_id, attempt)
     if failures and not begun["keep_going"]:
         stop_step(run_id, attempt)
@@ -142,12 +146,25 @@ def _failure(handle: WorkflowHandle[str | None]) -> list[str]:
         error = handle.get_result(polling_interval_sec=RESULT_SECONDS)
     except dbos_error.DBOSAwaitedWorkflowCancelledError:
         return ["a batch was cancelled"]
+    except PortableWorkflowError as failure:
+        return [redact_text(failure.message)]
     return [error] if error else []
 
 
 @DBOS.step()
 def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
-    """Begin an attempt: what is to be handed out, or None when it is not wanted any more."""
+    """Begin an attempt: what is to be handed out, or None when it is not wanted any more.
+
+    An error that does not pass is the result's ``error``.
+    """
+    try:
+        return patiently(lambda: _begun(run_id, attempt))
+    except Exception as error:
+        LOGGER.exception("run %s cannot begin", run_id)
+        return {"error": in_words(error)}
+
+
+def _begun(run_id: str, attempt: int) -> dict[str, Any] | None:
     place = _here().place
     if not place.runs.begin(run_id, attempt=attempt):
         return None
@@ -161,6 +178,7 @@ def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
         Batch(run_id=run_id, attempt=attempt, segments=numbers) for numbers in work.batches(workers=len(workers))
     ]
     return {
+        "error": None,
         "chained": work.request.plan.chaining == "chained",
         "keep_going": work.run.keep_going,
         "queue": render_queue(capability),
@@ -174,31 +192,32 @@ def begin_step(run_id: str, attempt: int) -> dict[str, Any] | None:
 def render_step(run_id: str, attempt: int, segments: list[int]) -> str | None:
     """Render a batch here. An error of the work is a result; one that says that the work is not ours is raised."""
     here, workflow = _here(), str(DBOS.workflow_id)
-    row = here.place.runs.find(run_id)
-    if row is None or row.attempt != attempt or row.state not in OPEN:
-        return "the run is not wanted any more"  # cancelled while this batch was being queued
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(here.place.database, workflow_id=workflow))
+        row = watch.patiently(lambda: here.place.runs.find(run_id))
+        if row is None or row.attempt != attempt or row.state not in OPEN:
+            return "the run is not wanted any more"  # cancelled while this batch was being queued
         sink = stack.enter_context(EventSink(here.place.events, run_id=run_id))
         stack.callback(here.busy, None, None)
         here.busy(run_id, watch)
         batch = Batch(run_id=run_id, attempt=attempt, segments=tuple(segments))
-        work = BatchWork(
-            place=here.place,
-            request=get_request(here.place, run_id),
-            batch=batch,
-            owner=here.owner,
-            watch=watch,
-            sink=sink,
-            heard=here.heard,
-        )
         try:
-            work.run()
+            work = BatchWork(
+                place=here.place,
+                request=watch.patiently(lambda: get_request(here.place, run_id)),
+                batch=batch,
+                owner=here.owner,
+                watch=watch,
+                sink=sink,
+                heard=here.heard,
+            )
+            watch.patiently(work.run)
         except CancelledError:
             raise
-        except (WayframeError, OSError) as error:
+        except Exception as error:
             watch.check()
-            return redact_text(str(error))
+            LOGGER.exception("run %s: a batch failed", run_id)
+            return in_words(error)
     return None
 
 
@@ -216,23 +235,29 @@ def stop_step(run_id: str, attempt: int) -> None:
 def finish_step(run_id: str, attempt: int, error: str | None) -> str:
     """Stitch and close, or close as failed; gives the state."""
     here, workflow = _here(), str(DBOS.workflow_id)
-    work = Finishing.of(here.place, run_id)
     with Watch(here.place.database, workflow_id=workflow) as watch:
+        work = watch.patiently(lambda: Finishing.of(here.place, run_id))
         if error is None:
             try:
-                work.complete(cancelled=watch.ended, confirm=watch.confirm)
+                watch.patiently(lambda: work.complete(cancelled=watch.ended, confirm=watch.confirm))
             except CancelledError:
                 raise
-            except (WayframeError, OSError) as failure:
+            except Exception as failure:
                 watch.check()
-                error = redact_text(str(failure))
+                LOGGER.exception("run %s cannot be finished", run_id)
+                error = in_words(failure)
         watch.confirm()
+    return patiently(lambda: _closed(work, attempt=attempt, error=error)).value
+
+
+def _closed(work: Finishing, *, attempt: int, error: str | None) -> QueueState:
+    """Close a run whose record says that it is completed, or close its record, too."""
     state = QueueState.FAILED if error else QueueState.COMPLETED
     if error is not None:
         work.end(state=RunState.FAILED, error=error)
-    if not here.place.runs.end(run_id, attempt=attempt, state=state, error=error):
-        state = _ended_otherwise(work, attempt=attempt, state=state)
-    return state.value
+    if not work.place.runs.end(work.run.run_id, attempt=attempt, state=state, error=error):
+        return _ended_otherwise(work, attempt=attempt, state=state)
+    return state
 
 
 def _ended_otherwise(work: Finishing, *, attempt: int, state: QueueState) -> QueueState:
@@ -243,6 +268,12 @@ def _ended_otherwise(work: Finishing, *, attempt: int, state: QueueState) -> Que
     if row.state is QueueState.CANCELLED:
         work.end(state=RunState.CANCELLED, error=None)
     return row.state if row.state not in OPEN else state
+
+
+def in_words(error: BaseException) -> str:
+    """An error in one line, without secrets; one that is not ours with its kind."""
+    known = isinstance(error, WayframeError | OSError)
+    return redact_text(str(error) if known else f"{type(error).__name__}: {error}")
 
 
 def serves(row: WorkerRow, capability: str) -> bool:

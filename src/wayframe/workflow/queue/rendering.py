@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wayframe.core.events import RunEvent, SegmentPublished
-from wayframe.errors import CancelledError, EngineError, WayframeError
+from wayframe.errors import CancelledError, EngineError, StoreError, WayframeError
 from wayframe.files import redact_text
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.workflow.bench import Bench, check_engine
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.lora_files import Fetch, fetch_loras
 from wayframe.workflow.queue.attempts import POISON, Try
+from wayframe.workflow.queue.patience import passes
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.request import Request
 from wayframe.workflow.queue.rows import AttemptRow, Outcome, Owner
@@ -59,20 +60,33 @@ class Log:
 class GuardedStore(ArtifactStore):
     """The artifact store of a worker: before it publishes, it makes sure that the work is still its own."""
 
-    guard: Callable[[], None]
+    watch: Watch
 
     @staticmethod
-    def of(place: Place, *, owner: Owner, guard: Callable[[], None]) -> GuardedStore:
-        """The store of a place, with its guard."""
+    def of(place: Place, *, owner: Owner, watch: Watch) -> GuardedStore:
+        """The store of a place, and who watches over the work."""
         remote = place.objects if place.shared else None
         store = GuardedStore(place.home, remote=remote, worker=owner.worker_id)
-        store.guard = guard
+        store.watch = watch
         return store
 
+    def find(self, key: str) -> Artifact | None:
+        """As `ArtifactStore` does, but waits for a store that is away."""
+        return self.watch.patiently(partial(super().find, key))
+
     def publish(self, video: Path, *, key: str, facts: Mapping[str, Any]) -> Artifact:
-        """Publish as `ArtifactStore` does. Raises `LostError` or `CancelledError` when the work is no longer ours."""
-        self.guard()
-        return super().publish(video, key=key, facts=facts)
+        """Publish as `ArtifactStore` does, but wait for a store that is away: the segment is here already.
+
+        Raises `LostError` or `CancelledError` when the work is no longer ours.
+        """
+        self.watch.confirm()
+        try:
+            return super().publish(video, key=key, facts=facts)
+        except StoreError as error:
+            found = self.find(key) if passes(error) else None
+            if found is None:
+                raise
+            return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +100,6 @@ class BatchWork:
     watch: Watch
     sink: EventSink
     heard: Callable[[RunEvent], None] = lambda _event: None
-    _claimed: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Make every segment of the batch that is not published yet.
@@ -95,8 +108,9 @@ class BatchWork:
         were in work are rendered alone, so that the one that kills its worker is told from those beside it. Raises the
         error that ended the work, `EngineError` for a segment that killed `POISON` workers.
         """
-        self._check_poison()
-        trip = self.request.trip(self.place)
+        self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
+        self.watch.patiently(self._check_poison)
+        trip = self.watch.patiently(lambda: self.request.trip(self.place))
         denoises = check_engine(trip)
         tasks = Tasks(journal=Log(record=dict(self.request.record), sink=self.sink, heard=self._heard))
         if denoises:
@@ -113,11 +127,11 @@ class BatchWork:
             self._render(trip, tasks=tasks, bench=bench)
         finally:
             bench.close()
-            self.place.claims.free(self._claimed, owner=self.owner)
+            self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
             self.sink.flush(given_up=self.watch.ended)
 
     def _render(self, trip: Trip, *, tasks: Tasks, bench: Bench) -> None:
-        store = GuardedStore.of(self.place, owner=self.owner, guard=self.watch.confirm)
+        store = GuardedStore.of(self.place, owner=self.owner, watch=self.watch)
         renderer = Renderer(
             plan=trip.plan,
             keyframes=Keyframes(trip.plan, trip.images),
@@ -130,31 +144,42 @@ class BatchWork:
         left = list(self.batch.segments)
         while left:
             self.watch.check()
-            mine, others = self._claim(left, store=store)
+            found, mine, others = self._claim(left, store=store)
+            renderer.make(found)
             for group in self._groups(mine):
                 with self._counted(group):
                     renderer.make(group)
             left = others
-            if others and not mine:
+            if others and not mine and not found:
                 time.sleep(CLAIM_PAUSE)
 
-    def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[int]]:
-        """Those that can be made or found now, and those that another worker is making."""
-        mine, others = [], []
+    def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[int], list[int]]:
+        """Those that are published, those that are to be made here, and those that another worker is making.
+
+        What one looks for before its claim may be published before the claim is given, so it is looked for again.
+        """
+        found: list[int] = []
+        mine: list[int] = []
+        others: list[int] = []
         for number in numbers:
             key = self.request.plan.segments[number].key
             if store.find(key) is not None:
-                mine.append(number)
-            elif self.place.claims.take(key, run_id=self.batch.run_id, owner=self.owner):
-                self._claimed.append(key)
-                mine.append(number)
-            else:
+                found.append(number)
+            elif not self._take(key):
                 others.append(number)
-        return mine, others
+            else:
+                (mine if store.find(key) is None else found).append(number)
+        return found, mine, others
+
+    def _take(self, key: str) -> bool:
+        return self.watch.patiently(
+            lambda: self.place.claims.take(key, run_id=self.batch.run_id, owner=self.owner),
+        )
 
     def _groups(self, numbers: Sequence[int]) -> list[list[int]]:
         """What is rendered together: suspects alone, chained segments one by one, the others as one batch."""
-        suspects = self.place.attempts.crashes(self.batch.run_id, attempt=self.batch.attempt)
+        batch = self.batch
+        suspects = self.watch.patiently(lambda: self.place.attempts.crashes(batch.run_id, attempt=batch.attempt))
         alone = [[number] for number in numbers if number in suspects]
         rest = [number for number in numbers if number not in suspects]
         return [*([rest] if rest else []), *alone]
@@ -167,13 +192,15 @@ class BatchWork:
             Try(run_id=batch.run_id, attempt=batch.attempt, segment=number, key=plan.segments[number].key)
             for number in numbers
         ]
-        self.place.attempts.begin(tries, owner=self.owner)
+        attempts, watch = self.place.attempts, self.watch
+        watch.patiently(lambda: attempts.begin(tries, owner=self.owner))
         try:
             yield
         except BaseException as error:
-            self.place.attempts.end(owner=self.owner, outcome=self._outcome(error), detail=_detail(error))
+            outcome, detail = self._outcome(error), _detail(error)
+            watch.patiently(lambda: attempts.end(owner=self.owner, outcome=outcome, detail=detail))
             raise
-        self.place.attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED)
+        watch.patiently(lambda: attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED))
 
     def _outcome(self, error: BaseException) -> Outcome:
         if self.watch.ending is not None:
@@ -182,7 +209,8 @@ class BatchWork:
 
     def _heard(self, event: RunEvent) -> None:
         if isinstance(event, SegmentPublished):
-            self.place.attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED, key=event.key)
+            key = event.key
+            self.watch.patiently(lambda: self.place.attempts.end(owner=self.owner, outcome=Outcome.PUBLISHED, key=key))
         self.heard(event)
 
     def _check_poison(self) -> None:

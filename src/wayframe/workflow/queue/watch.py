@@ -7,17 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
-
-from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_event_set, wait_random_exponential
+from typing import Self, TypeVar
 
 from wayframe.errors import CancelledError, StoreError, StoreUnavailableError
 from wayframe.workflow.queue.adapter import Holding, holding
 from wayframe.workflow.queue.database import Database
+from wayframe.workflow.queue.patience import patiently
 
 LOOK_SECONDS = 0.5
-LONGEST_PAUSE = 5.0
 IN_WORK = "PENDING"
+_Result = TypeVar("_Result")
 
 
 class Ending(StrEnum):
@@ -83,16 +82,20 @@ class Watch:
         if self.ending is Ending.CANCELLED:
             raise CancelledError("the run was cancelled")
 
+    def patiently(self, call: Callable[[], _Result]) -> _Result:
+        """What `call` gives, however long the database or the store is away. Raises when the work is not ours any more.
+
+        `call` must do no harm when it is carried out twice.
+        """
+        try:
+            return patiently(call, over=self._over)
+        except StoreError:
+            self.check()
+            raise
+
     def _seen(self) -> Holding | None:
         """What the database says, however long it is away; when the work is lost meanwhile, the waiting ends."""
-        waiting = Retrying(
-            retry=retry_if_exception(_is_away),
-            wait=wait_random_exponential(multiplier=LOOK_SECONDS, max=LONGEST_PAUSE),
-            stop=stop_when_event_set(self._over),
-            sleep=sleep_using_event(self._over),
-            reraise=True,
-        )
-        return waiting(self._look, self._database, self._workflow)
+        return patiently(lambda: self._look(self._database, self._workflow), over=self._over)
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS) and not self._over.is_set():
@@ -109,7 +112,3 @@ class Watch:
         if self.ending is None:
             self.ending = ending
         self._over.set()
-
-
-def _is_away(error: BaseException) -> bool:
-    return isinstance(error, StoreError) and error.retryable

@@ -215,6 +215,14 @@ class Claims:
                     {"key": key, "worker": owner.worker_id, "boot": owner.boot},
                 )
 
+    def free_all(self, *, owner: Owner) -> None:
+        """Give back everything that a process has claimed."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                text("delete from wf_claims where worker_id = :worker and boot = :boot"),
+                {"worker": owner.worker_id, "boot": owner.boot},
+            )
+
     def free_orphans(self) -> int:
         """Free what belongs to processes that are no longer known; returns how many keys."""
         with self._database.transaction() as connection:
