@@ -1,0 +1,82 @@
+"""kill -9 of any process at any moment: nothing that is finished is lost or rendered again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from faults.queue.conftest import seeds
+from faults.queue.site import Site
+
+pytestmark = pytest.mark.faults
+SEGMENTS = 20
+
+
+def test_a_run_over_two_machines_is_that_of_the_plain_loop(many_machines: Site) -> None:
+    site = many_machines
+    trip = site.trip(6)
+    digest = site.undisturbed(trip)
+    site.orchestrator()
+    site.worker("a")
+    site.worker("b")
+    run = site.submit(trip)
+    site.check_whole(run, digest=digest)
+    assert {row.worker_id for row in site.attempts(run)} == {"a/render", "b/render"}
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_processes_killed_at_random_moments_lose_nothing_that_was_finished(site: Site, seed: int) -> None:
+    chance = random.Random(f"{seed} {site.store is None}")
+    trip = site.trip(SEGMENTS)
+    digest = site.undisturbed(trip)
+    run = site.submit(trip, batch=chance.choice([0, 3, 7]))
+    start(site)
+    kills = 0
+    for _ in range(3):
+        done = len(site.published(run))
+        site.until(lambda done=done: len(site.published(run)) > done or site.row(run).finished)
+        time.sleep(chance.uniform(0, 0.5))
+        kills += hurt(site, chance)
+    site.check_whole(run, digest=digest, kills=kills)
+
+
+def start(site: Site) -> None:
+    """On one machine `up`; on many an orchestrator and two workers."""
+    if site.store is None:
+        site.start("up", "--workers", "1", wait=False)
+    else:
+        site.orchestrator(wait=False)
+        site.worker("a", wait=False)
+        site.worker("b", wait=False)
+
+
+def hurt(site: Site, chance: random.Random) -> int:
+    """Kill something; how many renders that may have cost."""
+    target = chance.choice(["renderer", "worker", "orchestrator", "everything"])
+    rendering = sum("/render" in row.worker_id for row in site.place.workers.listed())
+    if target == "everything":
+        site.kill_everything()
+        start(site)
+        return rendering
+    mark = {"renderer": "/render", "worker": "cpu" if site.store is None else "a", "orchestrator": "boss"}[target]
+    names = [row for row in site.place.workers.listed() if mark in row.worker_id or target in row.kind.value]
+    for row in names[:1]:
+        with suppress(psutil.Error, ProcessLookupError):
+            os.kill(row.pid, signal.SIGKILL)
+    if site.store is not None and target != "renderer":
+        again(site)
+    return 1
+
+
+def again(site: Site) -> None:
+    """What a service manager does: start what died, under its name."""
+    for program in [one for one in site.programs if one.poll() is not None]:
+        site.programs.remove(program)
+        words = [str(word) for word in program.args[3:]]  # type: ignore[union-attr,index]
+        site.start(*words, home=words[words.index("--name") + 1], wait=False)
