@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import signal
@@ -77,7 +78,9 @@ class Server:
         options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         command = [_binary("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *options]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as_account())
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, preexec_fn=_end_with_parent, **self._as_account()
+            )
         until = time.monotonic() + PATIENCE
         while not _answers(self.url):
             said = (self.folder / "log").read_text()
@@ -189,6 +192,12 @@ def _binary(name: str) -> str:
     package = Path(str(found.origin)).parent
     folders = [package / folder / "bin" / name for folder in ("pginstall18", "pginstall")]
     return str(next((path for path in folders if path.exists()), folders[0]))
+
+
+def _end_with_parent() -> None:
+    """Have Linux stop the server when whoever started it is killed (PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 def _free_port() -> int:

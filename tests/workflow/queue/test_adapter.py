@@ -32,24 +32,30 @@ from wayframe.workflow.queue.adapter import (
     dbos_priority,
     dbos_versions,
     depths,
+    ended_before,
     hand_on,
     holding,
     launch,
     migrate_dbos,
+    move,
     render_queue,
     stop,
+    stranded,
+    strays,
     translated,
     unfinished,
 )
 from wayframe.workflow.queue.database import Database
+from wayframe.workflow.queue.rows import QueueState
 from wayframe.workflow.queue.runs import Runs
 from workflow.queue.outage import fallible
 from workflow.queue.rows import new_run, until
+from workflow.queue.workflows import give
 
 QUEUE = render_queue("preview")
 RAW, ESCAPED = "hunter2@/:secret", "hunter2%40%2F%3Asecret"
 COLUMNS = {"workflow_uuid", "status", "executor_id", "queue_name", "created_at", "started_at_epoch_ms", "owner_xid"}
-COLUMNS |= {"application_version", "serialization", "priority"}
+COLUMNS |= {"application_version", "serialization", "priority", "parent_workflow_id", "completed_at", "updated_at"}
 done: list[str] = []
 gate = threading.Event()
 
@@ -230,6 +236,65 @@ def test_work_is_found_with_who_has_it(database: Database, asker: DBOSClient) ->
         assert found.taken > 1_700_000_000_000
         gate.set()
         until(has_ended(database, "held"))
+
+
+def test_the_age_of_a_queue_is_that_of_the_one_that_waits_longest_and_its_first_is_the_next(
+    database: Database, asker: DBOSClient
+) -> None:
+    enqueue(asker, "old", priority=9)
+    give(database, "old", created_at=(holding_time := 1_700_000_000_000))
+    enqueue(asker, "new", priority=4)
+    found = depths(database)[QUEUE]
+    assert (found.waiting, found.oldest, found.first) == (2, holding_time, 4)
+    assert found.age > 3600
+
+
+def test_ended_workflows_are_found_by_how_long_ago_that_was(database: Database, asker: DBOSClient) -> None:
+    for word in ("done", "cancelled", "waits"):
+        enqueue(asker, word)
+    asker.cancel_workflow("cancelled")
+    give(database, "waits", queue_name="another")
+    with executor(database):
+        until(has_ended(database, "done"))
+    assert sorted(ended_before(database, seconds=-60)) == ["cancelled", "done"]
+    assert ended_before(database, seconds=3600) == []
+    give(database, "done", completed_at=1000)
+    assert ended_before(database, seconds=3600) == ["done"]
+
+
+def test_a_run_and_its_batches_that_wait_get_another_place(database: Database, asker: DBOSClient) -> None:
+    for word in ("run", "batch", "at-work", "other"):
+        enqueue(asker, word, priority=9)
+    for word in ("batch", "at-work"):
+        give(database, word, parent_workflow_id="run")
+    give(database, "at-work", status="PENDING")
+    move(database, workflow_id="run", priority=2)
+    with database.reading() as connection:
+        rows = connection.execute(text(f"select workflow_uuid, priority from {adapter._table(database)}"))
+        assert {name: int(priority) for name, priority in rows} == {"run": 2, "batch": 2, "at-work": 9, "other": 9}
+
+
+def test_runs_that_wait_for_another_version_of_the_flow_are_found(database: Database, asker: DBOSClient) -> None:
+    for word, version_of, queue in (
+        ("trip~1", "flow-0", RUNS_QUEUE),
+        ("trip~2", FLOW_VERSION, RUNS_QUEUE),
+        ("trip~1.b0", "flow-0", QUEUE),
+    ):
+        enqueue(asker, word, app_version=version_of, queue_name=queue)
+    assert stranded(database) == [("trip~1", "flow-0")]
+
+
+def test_open_runs_that_nothing_carries_out_are_found(database: Database, asker: DBOSClient) -> None:
+    runs = Runs(database)
+    for name in ("never-queued", "waits", "failed", "over", "anew"):
+        runs.add(new_run(name))
+    runs.end("over", attempt=1, state=QueueState.FAILED)
+    runs.begin_anew("anew", attempt=1)
+    for word in ("waits~1", "failed~1", "anew~1"):
+        enqueue(asker, word, queue_name=RUNS_QUEUE)
+    for word in ("failed~1", "anew~1"):
+        give(database, word, status="ERROR")
+    assert strays(database) == [("never-queued", 1, None), ("failed", 1, "ERROR"), ("anew", 2, None)]
 
 
 def held_by_the_dead(database: Database, asker: DBOSClient) -> None:

@@ -87,3 +87,11 @@ def test_crashes_are_counted_by_segment_within_one_attempt_of_the_run(attempts: 
     assert len(found[1]) == POISON
     assert attempts.crashes("trip-1", attempt=3) == {}
     assert attempts.crashes("trip-2", attempt=2) == {}
+
+
+def test_tries_are_counted_by_how_they_ended(attempts: Attempts) -> None:
+    assert attempts.counts() == {}
+    attempts.begin(tries(0, 1, 2), owner=ME)
+    attempts.end(owner=ME, outcome=Outcome.PUBLISHED, key="k0")
+    attempts.end(owner=ME, outcome=Outcome.PUBLISHED, key="k1")
+    assert attempts.counts() == {"open": 1, "published": 2}
