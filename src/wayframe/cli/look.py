@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wayframe.cli.database import DatabaseOption
 from wayframe.cli.options import (
     EngineOptions,
     HomeOption,
@@ -19,6 +20,7 @@ from wayframe.cli.options import (
     StrictOption,
     spec_flags,
 )
+from wayframe.cli.places import StoreOption, Where, queued_record
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
@@ -114,10 +116,12 @@ def show(
     ],
     level: Annotated[Level | None, typer.Option("--level", help="Print one level as JSON.", show_default=False)] = None,
     json: JsonOption = False,
+    database: DatabaseOption = None,
+    store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show a run, or what a video carries."""
-    record = _record(what, home=home)
+    """Show a run, one that is still going on too, or what a video carries."""
+    record = _record(what, where=Where(database=database, store=store, home=home))
     if "logged" in record and level is None and not json:
         from wayframe.cli.log_views import print_logged
 
@@ -237,10 +241,9 @@ def _trip(given: _Given, *, home: Path | None, like: Like, strict: bool = False)
     return read.trip_of_spec(source, home=place, pictures=given.keyframes, options=parse_options(given.options))
 
 
-def _record(what: str, *, home: Path | None) -> dict[str, Any]:
+def _record(what: str, *, where: Where) -> dict[str, Any]:
     from wayframe.errors import StoreError
-    from wayframe.store.home import open_home
-    from wayframe.store.runs import RunFolder, find_run
+    from wayframe.store.runs import RunFolder
     from wayframe.store.specs import SUFFIXES
     from wayframe.workflow.sources import capsule_of
 
@@ -252,9 +255,22 @@ def _record(what: str, *, home: Path | None) -> dict[str, Any]:
         raise StoreError(f"{what} is neither a run nor a video of ours (.mp4){hint}")
     if path.is_dir():
         return RunFolder(path=path.absolute()).read()
-    if what != "last" and not what.isdigit():
+    return _run_record(what, where=where)
+
+
+def _run_record(what: str, *, where: Where) -> dict[str, Any]:
+    """The record of a run by its id: from the home folder, or put together from what the queue knows of it."""
+    from wayframe.errors import StoreError
+    from wayframe.store.home import open_home
+    from wayframe.store.runs import find_run
+
+    place = open_home(where.home, make=False)
+    queued = queued_record(what, where=where, home=place)
+    if queued is not None:
+        return queued
+    if what != "last" and not what.isdigit() and not (place.runs / what).is_dir():
         raise StoreError(f"{what} is no id of a run, no folder and no file; wayframe runs lists the runs")
-    return find_run(open_home(home, make=False), what).read()
+    return find_run(place, what).read()
 
 
 def _print_json(data: object) -> None:

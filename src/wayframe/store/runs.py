@@ -193,8 +193,15 @@ def list_runs(home: Home) -> list[RunFolder]:
     """All run folders with a record, newest first."""
     if not home.runs.is_dir():
         return []
-    folders = sorted((path for path in home.runs.iterdir() if (path / RECORD).is_file()), reverse=True)
+    folders = sorted((path for path in home.runs.iterdir() if (path / RECORD).is_file()), key=_began, reverse=True)
     return [RunFolder(path=path) for path in folders]
+
+
+def _began(folder: Path) -> str:
+    """What runs are ordered by: an id that is a time, else when the record was written, in the same form."""
+    if folder.name.isdigit() and len(folder.name) == ID_DIGITS:
+        return folder.name
+    return f"{datetime.fromtimestamp((folder / RECORD).stat().st_mtime, UTC):%Y%m%d%H%M%S}"
 
 
 def readable_runs(home: Home) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
