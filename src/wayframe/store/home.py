@@ -54,6 +54,16 @@ class Home:
         """LoRAs that were fetched from plain addresses; one folder per address."""
         return self.root / "loras"
 
+    @property
+    def prompts(self) -> Path:
+        """Prompts that a model wrote, and the pictures that it was shown, named by their key."""
+        return self.root / "prompts"
+
+    @property
+    def instructions(self) -> Path:
+        """The user's own instructions for prompt writers (TOML)."""
+        return self.root / "instructions"
+
 
 def open_home(chosen: Path | None = None, *, make: bool = True) -> Home:
     """The home folder: `chosen`, else ``$WAYFRAME_HOME``, else the platform's user data folder; made when missing.

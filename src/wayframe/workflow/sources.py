@@ -27,6 +27,8 @@ from wayframe.workflow.bench import check_engine
 from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.lora_files import Fetch, fetch_loras, found_loras, remote_loras
 from wayframe.workflow.model_weights import weights_of
+from wayframe.workflow.pictures import check_pictures
+from wayframe.workflow.prompts import write_prompts
 from wayframe.workflow.trip import IMAGE_SUFFIXES, Trip, engine_facts, prepare, prepare_plan
 
 FLAGS = "flags"
@@ -166,16 +168,30 @@ def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mappi
 
 
 def trip_to_run(make: Callable[[], Trip], *, home: Home, fetch: Fetch) -> Trip:
-    """The trip that `make` makes, after the LoRAs were fetched that its engine needs: their bytes decide the keys.
+    """The trip that `make` makes, after what it lacks was fetched and written.
 
-    Raises `SpecError`, `EngineError`, `StoreError` or `CancelledError`.
+    The LoRAs that its engine needs come first, since their bytes decide the keys, then the prompts that a model is to
+    write. Raises `SpecError`, `ImageError`, `EngineError`, `PromptError`, `StoreError` or `CancelledError`.
     """
     trip = make()
-    if not check_engine(trip) or not remote_loras(trip.plan, trip.loras):
+    loras = check_engine(trip) and bool(remote_loras(trip.plan, trip.loras))
+    prompts = trip.prompts if trip.prompts and trip.prompts.missing else None
+    if not loras and prompts is None:
         return trip
-    weights_of(trip.plan, home=home)  # nothing is fetched for a run that could not begin
-    fetch_loras(trip.plan, trip.loras, home=home, fetch=fetch)
-    return make()
+    if check_engine(trip):
+        weights_of(trip.plan, home=home)  # nothing is fetched or asked for a run that could not begin
+    if loras:
+        fetch_loras(trip.plan, trip.loras, home=home, fetch=fetch)
+    return make() if prompts is None else with_prompts(trip, make=make, home=home, ask=fetch)
+
+
+def with_prompts(trip: Trip, *, make: Callable[[], Trip], home: Home, ask: Fetch) -> Trip:
+    """The trip as `make` makes it after the prompts that it lacks were written. Raises as `trip_to_run`."""
+    if trip.prompts is None or not trip.prompts.missing:
+        return trip
+    check_pictures(trip.remote)
+    reasons = write_prompts(trip.prompts, home=home, listen=ask.listen, cancelled=ask.cancelled)
+    return make().with_failed_prompts(reasons)
 
 
 def _folders(path: Path, *, keyframes: Path | None) -> list[Path]:

@@ -15,6 +15,7 @@ from wayframe.core.lint import Lint, with_findings
 from wayframe.core.payload_rules import LORA_BY_NAME
 from wayframe.core.payload_spec import Imported, with_import
 from wayframe.core.plan import EngineFacts, Plan, lora_ids, make_plan
+from wayframe.core.prompting import PROMPT_UNWRITTEN
 from wayframe.core.recipe import lora_files
 from wayframe.core.resolve import Resolved, resolve
 from wayframe.core.spec import TravelSpec, spec_json
@@ -30,6 +31,7 @@ from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.lora_files import is_remote
 from wayframe.workflow.model_weights import weights_identity
 from wayframe.workflow.pictures import keyframe_files, remote_findings
+from wayframe.workflow.prompts import Prompts, Shown, failed_findings, find_prompts
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"})
 
@@ -39,7 +41,8 @@ class Trip:
     """A plan with the files of its keyframes; `requested` and `resolved` as plain JSON, None where not known.
 
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
-    `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine.
+    `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine. `prompts` tells of
+    those that a model writes, None where none is asked for.
     """
 
     plan: Plan
@@ -49,10 +52,16 @@ class Trip:
     remote: tuple[str, ...] = ()
     loras: Mapping[str, Path] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    prompts: Prompts | None = None
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
         """The trip with further findings in its plan."""
         return replace(self, plan=replace(self.plan, findings=(*self.plan.findings, *findings)))
+
+    def with_failed_prompts(self, reasons: Mapping[int, str]) -> Trip:
+        """The trip after its prompts were asked for, in vain where there is a reason (by segment)."""
+        kept = tuple(found for found in self.plan.findings if found.code != PROMPT_UNWRITTEN.code or not reasons)
+        return replace(self, plan=replace(self.plan, findings=(*kept, *failed_findings(reasons))))
 
     def planned(self) -> dict[str, Any]:
         """The plan as plain JSON."""
@@ -72,12 +81,17 @@ def prepare(
 
     `options` are those that are given for the engine, and win over those of the home folder.
 
-    Reads the keyframes' heads and digests, no model, and no pixels unless a picture may be transparent. `imported`
-    tells of the payload that the spec was made of. Raises `InputError` for anything that is wrong.
+    Reads the keyframes' heads and digests, no model, and no pixels unless a picture may be transparent. Prompts that a
+    model writes are taken from the home folder; for one that is not there the base prompt stands. `imported` tells of
+    the payload that the spec was made of. Raises `InputError` for anything that is wrong.
     """
     images, facts = keyframe_files(spec, base=base, pictures=pictures)
     catalogue = load_catalogue(home)
-    resolved = resolve(spec, catalogue=catalogue, first_size=(facts[0].width, facts[0].height))
+    first_size = (facts[0].width, facts[0].height)
+    resolved = resolve(spec, catalogue=catalogue, first_size=first_size)
+    prompts = find_prompts(spec, resolved=resolved, shown=Shown(images=images, facts=facts), home=home)
+    if prompts and prompts.written:
+        resolved = resolve(spec, catalogue=catalogue, first_size=first_size, written=prompts.written)
     resolved = with_import(resolved, imported) if imported else resolved
     _check_prompts(resolved)
     said = engine_options(resolved.engine, home=home, given=options or {})
@@ -90,15 +104,16 @@ def prepare(
         weights=weights_identity(resolved.model, engine=engine, home=home),
     )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
-    remote = remote_findings(facts)
+    remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
     return Trip(
-        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote, *_named_loras(plan))),
+        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote, *_named_loras(plan), *unwritten)),
         images=images,
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),
         remote=tuple(str(item.evidence["address"]) for item in remote),
         loras=_lora_files(resolved, base=base, home=home),
         options=said,
+        prompts=prompts,
     )
 
 

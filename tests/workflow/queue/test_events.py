@@ -28,6 +28,7 @@ EVENTS: tuple[RunEvent, ...] = (
     events.SegmentReused(**SEGMENT),
     events.SegmentPublished(**SEGMENT),
     events.LoraFetching(lora="l", done=1, size=None),
+    events.PromptWritten(segment=1, text="t", writer="w/m", done=1, total=2),
     events.LoraReady(lora="l", sha256="s", commit=None),
     events.WeightsReady(model="m", identity="i"),
     events.StepApplied(
