@@ -6,7 +6,7 @@ its `carried` block, so that an export gives it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -82,6 +82,7 @@ def import_payload(
         **_travel(wire, frames=frames, model=model),
         **shared.words,
         **wire.cfg,
+        **texts.words,
         **({"bundles": [bundle.name for bundle in bundles]} if bundles else {}),
         "keyframes": _keyframes(frames, texts=texts, own=own),
         "carried": _carried(payload),
@@ -197,10 +198,11 @@ def _of_all(values: tuple[_T | None, ...], index: int) -> _T | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Texts:
-    """The prompts of all segments, as upstream puts them together."""
+    """The prompts of all segments, None for those that a model is to write, and the words of the spec beside them."""
 
-    prompts: tuple[str, ...]
+    prompts: tuple[str | None, ...]
     negative: tuple[str, ...]
+    words: Said
     origins: Mapping[str, str]
     findings: tuple[Finding, ...]
 
@@ -214,27 +216,42 @@ class _Texts:
             enhanced = each(enhanced, count=count, key="enhanced_prompts_expanded")
         written = [enhanced[index].strip() and enhanced[index] if enhanced else "" for index in range(count)]
         used = [written[index] if wire.enhance_prompt and written[index] else base[index] for index in range(count)]
-        around = (wire.text_before_prompts.strip(), wire.text_after_prompts.strip())
+        missing = [wire.enhance_prompt and not text.strip() for text in used]
         return cls(
-            prompts=tuple(_wrapped(text if text.strip() else wire.base_prompt, *around) for text in used),
+            prompts=tuple(
+                None if gap else text if text.strip() else wire.base_prompt
+                for text, gap in zip(used, missing, strict=True)
+            ),
             negative=tuple(text if text.strip() else wire.negative_prompt for text in negative),
+            words=_prompt_words(wire, missing=any(missing)),
             origins={
-                f"segments[{index}].prompt": f"payload:{'enhanced' if text != base[index] else 'base'}_prompts_expanded"
+                f"segments[{index}].prompt": _prompt_origin(text, base=base[index], missing=missing[index])
                 for index, text in enumerate(used)
             },
-            findings=tuple(_not_written(wire, written)),
+            findings=tuple(_not_enhanced(wire, base=base, written=written)),
         )
 
 
-def _wrapped(text: str, before: str, after: str) -> str:
-    return " ".join(part for part in (before, text, after) if part) if before or after else text
+def _prompt_words(wire: Wire, *, missing: bool) -> Said:
+    """What the whole spec says of prompts; the base prompt stands where a model is to write one."""
+    around = {"text_before": wire.text_before_prompts.strip(), "text_after": wire.text_after_prompts.strip()}
+    words: Said = {name: text for name, text in around.items() if text}
+    if missing and wire.base_prompt.strip():
+        words["prompt"] = wire.base_prompt
+    return {**words, "prompts": {"write": "missing"}} if wire.enhance_prompt else words
 
 
-def _not_written(wire: Wire, written: list[str]) -> Iterator[Finding]:
-    lacking = [index for index, text in enumerate(written) if not text]
-    if wire.enhance_prompt and lacking:
-        message = f"enhance_prompt is on, and segments {lacking} have no enhanced prompt"
-        yield finding(PAYLOAD_PROMPT, message, where="prompt", evidence={"segments": lacking})
+def _prompt_origin(text: str, *, base: str, missing: bool) -> str:
+    if missing:
+        return "payload:base_prompt"
+    return f"payload:{'enhanced' if text != base else 'base'}_prompts_expanded"
+
+
+def _not_enhanced(wire: Wire, *, base: Sequence[str], written: Sequence[str]) -> Iterator[Finding]:
+    kept = [index for index, text in enumerate(base) if text.strip() and not written[index]]
+    if wire.enhance_prompt and kept:
+        message = f"enhance_prompt is on, and segments {kept} have a prompt of their own, which stays as it is"
+        yield finding(PAYLOAD_PROMPT, message, where="prompt", evidence={"segments": kept})
 
 
 def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None]) -> list[Said]:
@@ -244,7 +261,8 @@ def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None]) ->
         if frames.mode == "timeline":
             keyframe["at"] = frames.positions[index]
         if index < len(frames.frames):
-            keyframe["prompt"] = texts.prompts[index]
+            prompt = texts.prompts[index]
+            keyframe |= {} if prompt is None else {"prompt": prompt}
             keyframe["negative_prompt"] = texts.negative[index]
             denoising = own[index]
             keyframe |= denoising.words if denoising else {}
