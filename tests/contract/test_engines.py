@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from contract.jobs import OnDemand, batch, events, frames_of, job, picture, render, segment
+from engines.wangp import installs
 from wayframe.engines.base import Engine, EngineEvent, EngineSetup, Frame, FrameDone, SegmentDone, StepDone
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import CancelledError
@@ -26,6 +27,9 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         tiny = request.getfixturevalue("tiny")
         options = {"dtype": "float32", "device": "cpu", "text_length": "32"}
         setup = EngineSetup(options=options, model=tiny.model("i2v22"), weights=tiny.folder("i2v22"))
+
+    if request.param == "wangp":
+        setup = installs.setup()
 
     def another() -> Engine:
         made.append(load_engine(request.param, setup))

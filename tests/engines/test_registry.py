@@ -21,7 +21,7 @@ def test_preview_and_null_are_always_here() -> None:
     assert list(names()) == sorted(names())
 
 
-@pytest.mark.parametrize("name", ["wann", "wangp", "", "Preview"])
+@pytest.mark.parametrize("name", ["wann", "wangpp", "", "Preview"])
 def test_an_unknown_engine_is_named_with_those_that_are_here(name: str) -> None:
     with pytest.raises(EngineError) as caught:
         load_engine(name)

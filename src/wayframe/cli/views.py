@@ -183,7 +183,7 @@ def print_result(result: RunResult) -> None:
     console.print(f"next: wayframe show {result.folder.run_id}")
 
 
-TOLD_AFTER_A_RUN = ("engine-does-not-denoise",)
+TOLD_AFTER_A_RUN = ("engine-does-not-denoise", "wangp-used", "applied-from-settings")
 
 
 def print_engine_note(plan: Plan, *, here: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ GROUP = "wayframe.engines"
 _BUILT_IN = (
     EntryPoint(name="preview", value="wayframe.engines.preview:PreviewEngine", group=GROUP),
     EntryPoint(name="null", value="wayframe.engines.null:NullEngine", group=GROUP),
+    EntryPoint(name="wangp", value="wayframe.engines.wangp.engine:WangpEngine", group=GROUP),
     EntryPoint(name="wan", value="wayframe.engines.wan.engine:WanEngine", group=GROUP),
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
+from wayframe.core.engine_rules import engine_findings
 from wayframe.core.findings import Finding, finding
 from wayframe.core.lint import Lint, with_findings
 from wayframe.core.payload_rules import LORA_BY_NAME
@@ -106,7 +107,17 @@ def prepare(
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
     return Trip(
-        plan=replace(plan, findings=(*plan.findings, *left_out(catalogue), *remote, *_named_loras(plan), *unwritten)),
+        plan=replace(
+            plan,
+            findings=(
+                *plan.findings,
+                *left_out(catalogue),
+                *engine_findings(plan),
+                *remote,
+                *_named_loras(plan),
+                *unwritten,
+            ),
+        ),
         images=images,
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),

@@ -1,0 +1,3 @@
+"""Stands in for WanGP's main module: only its version is read."""
+
+WanGP_version = "10.99"
