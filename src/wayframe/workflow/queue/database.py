@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ NOW = {
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _PASSES = frozenset({5, 6, 10, 13, 14})
 """SQLite's codes of what may pass: busy, locked, an error of the disk, a full disk, a file that cannot be opened."""
+_MOVED = 1032
+"""SQLITE_READONLY_DBMOVED: the file was moved while it was open."""
 
 
 class Database:
@@ -51,6 +54,7 @@ class Database:
         self.dialect = url.get_backend_name()
         self.now = NOW[self.dialect]
         self._engine: Engine | None = None
+        self._lock = threading.Lock()
 
     @staticmethod
     def at(url: str | None, *, home: Home) -> Database:
@@ -96,9 +100,10 @@ class Database:
     @property
     def engine(self) -> Engine:
         """The pool of connections; made at first use."""
-        if self._engine is None:
-            self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.text)
-        return self._engine
+        with self._lock:
+            if self._engine is None:
+                self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.text)
+            return self._engine
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -133,9 +138,10 @@ class Database:
 
     def close(self) -> None:
         """Give back all connections."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
 
 
 _EXAMPLES = "expected postgresql://user@host/name or sqlite:////folder/wayframe.db"
@@ -149,7 +155,7 @@ def _may_pass(error: SQLAlchemyError) -> bool:
         return False
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in _PASSES
+        return code & 0xFF in _PASSES or code == _MOVED
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from wayframe.core.events import TRANSIENT, RunEvent
 from wayframe.errors import StoreError
@@ -14,6 +14,8 @@ from wayframe.workflow.queue.bodies import body_of
 from wayframe.workflow.queue.events import EventTable
 
 WRITE_SECONDS, PROGRESS_SECONDS, AWAY_SECONDS = 0.25, 1.0, 2.0
+_Progress: TypeAlias = dict[tuple[str, object], dict[str, Any]]
+"""The newest body of each kind and segment."""
 
 
 class EventSink:
@@ -29,7 +31,7 @@ class EventSink:
     ) -> None:
         self._table, self._run, self._now, self._pause = table, run_id, now, pause
         self._waiting: list[dict[str, Any]] = []
-        self._progress: dict[tuple[str, object], dict[str, Any]] = {}
+        self._progress: _Progress = {}
         self._told = -PROGRESS_SECONDS
         self._refused: Exception | None = None
         self._lock, self._wake, self._stop = threading.Lock(), threading.Event(), threading.Event()
@@ -81,20 +83,23 @@ class EventSink:
 
     def _write(self) -> None:
         with self._lock:
-            count = len(self._waiting)
-            bodies = [*self._waiting, *self._due()]
+            count, due = len(self._waiting), self._due()
+            bodies = [*self._waiting, *due.values()]
         if not bodies:
             return
         try:
             self._table.add(self._run, bodies)
         except StoreError as error:
-            self._put_off(error)
+            self._put_off(error, due=due)
             return
         with self._written:
             del self._waiting[:count]
             self._written.notify_all()
 
-    def _put_off(self, error: StoreError) -> None:
+    def _put_off(self, error: StoreError, *, due: _Progress) -> None:
+        with self._lock:
+            self._progress = {**due, **self._progress}
+            self._told = -PROGRESS_SECONDS
         if error.retryable:
             self._stop.wait(self._pause)
             self._wake.set()
@@ -102,10 +107,9 @@ class EventSink:
             self._refused = error
             self._stop.set()
 
-    def _due(self) -> list[dict[str, Any]]:
+    def _due(self) -> _Progress:
         if not self._progress or self._now() - self._told < PROGRESS_SECONDS:
-            return []
+            return {}
         self._told = self._now()
-        due = list(self._progress.values())
-        self._progress.clear()
+        due, self._progress = self._progress, {}
         return due
