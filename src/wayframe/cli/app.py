@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import comparing, database, exchange, inspecting, logs, look, make, models, queue, serving, setup
+from wayframe.cli import (
+    comparing,
+    database,
+    exchange,
+    inspecting,
+    logs,
+    look,
+    make,
+    models,
+    prompts,
+    queue,
+    serving,
+    setup,
+)
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
@@ -51,6 +64,7 @@ database.register(app)
 serving.register(app)
 logs.register(app)
 exchange.register(app)
+prompts.register(app)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -20,9 +20,11 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from wayframe.cli.live import prompt_line
 from wayframe.core.events import (
     FrameRendered,
     LoraFetching,
+    PromptWritten,
     RunEvent,
     SegmentReused,
     StepApplied,
@@ -187,7 +189,7 @@ DONE, ONLY = "done", "only"
 
 
 class FetchBars:
-    """A bar for each LoRA that is fetched."""
+    """A bar for each LoRA that is fetched, and a line above them for each prompt that a model wrote."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -195,6 +197,8 @@ class FetchBars:
 
     def take(self, event: RunEvent) -> None:
         """Move the bars."""
+        if isinstance(event, PromptWritten):
+            self._progress.console.print(Text(prompt_line(event)))
         if isinstance(event, LoraFetching):
             if event.lora not in self._bars:
                 self._bars[event.lora] = self._progress.add_task(event.lora[:NAME_OF_LORA], total=event.size)

@@ -15,6 +15,7 @@ from wayframe.core.events import (
     TRANSIENT,
     FrameRendered,
     LoraFetching,
+    PromptWritten,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -108,14 +109,21 @@ def _is_last(event: LoraFetching | FrameRendered | StitchProgress) -> bool:
     return event.done == (event.size if isinstance(event, LoraFetching) else event.frames)
 
 
+def prompt_line(event: PromptWritten) -> str:
+    """A prompt that a model wrote, as one line."""
+    return f"prompt of segment {event.segment} ({event.done} of {event.total}, {event.writer}): {event.text}"
+
+
 class _FetchLines:
-    """A line when a LoRA begins to come, and one when it is here."""
+    """A line when a LoRA begins to come, one when it is here, and one for each prompt that a model wrote."""
 
     def __init__(self) -> None:
         self._begun: set[str] = set()
 
     def take(self, event: RunEvent) -> None:
         """Print what is worth a line."""
+        if isinstance(event, PromptWritten):
+            sys.stderr.write(f"{prompt_line(event)}\n")
         if not isinstance(event, LoraFetching):
             return
         if event.lora not in self._begun:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +28,7 @@ from wayframe.core.payload_like import Like
 if TYPE_CHECKING:
     from wayframe.store.home import Home
     from wayframe.store.query import RunRow
+    from wayframe.workflow.sources import SpecSource
     from wayframe.workflow.trip import Trip
 
 
@@ -57,11 +60,29 @@ def plan(
     strict: StrictOption = False,
     keyframes: KeyframesOption = None,
     option: EngineOptions = None,
+    write_prompts: Annotated[
+        bool, typer.Option("--write-prompts", help="Have a vision model write the prompts that the spec asks it for.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="With --write-prompts: the spec with the prompts in it, to edit.", show_default=False
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Show every step that a run would do; touches no model."""
+    """Show every step that a run would do; touches no model, unless prompts are to be written."""
     given = _Given(sources=sources, words=words, keyframes=keyframes, options=option or [])
-    trip = _trip(given, home=home, like=like, strict=strict)
+    if out is not None and not write_prompts:
+        raise typer.BadParameter("is for --write-prompts", param_hint="--out")
+    if write_prompts:
+        from wayframe.cli.prompts import Copy, written_trip
+
+        source, make = _maker(given, home=home, like=like, strict=strict)
+        trip = written_trip(make, spec=source, copy=Copy(out=out, force=force), home=home, quiet=json)
+    else:
+        trip = _trip(given, home=home, like=like, strict=strict)
     if json:
         planned = trip.planned()
         _print_json({**planned, "origins": trip.resolved["origins"]} if origins and trip.resolved else planned)
@@ -231,6 +252,11 @@ class _Given:
 
 
 def _trip(given: _Given, *, home: Path | None, like: Like, strict: bool = False) -> Trip:
+    return _maker(given, home=home, like=like, strict=strict)[1]()
+
+
+def _maker(given: _Given, *, home: Path | None, like: Like, strict: bool) -> tuple[SpecSource, Callable[[], Trip]]:
+    """What the user named as a spec, and what makes a trip of it."""
     from wayframe.store.home import open_home
     from wayframe.workflow import sources as read
     from wayframe.workflow.engine_options import parse_options
@@ -238,7 +264,8 @@ def _trip(given: _Given, *, home: Path | None, like: Like, strict: bool = False)
     place = open_home(home, make=False)
     reading = read.Reading(like=like, strict=strict, home=place)
     source = read.spec_source(given.sources, words=given.words, reading=reading)
-    return read.trip_of_spec(source, home=place, pictures=given.keyframes, options=parse_options(given.options))
+    options = parse_options(given.options)
+    return source, partial(read.trip_of_spec, source, home=place, pictures=given.keyframes, options=options)
 
 
 def _record(what: str, *, where: Where) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class _Flag:
 FLAGS: dict[str, _Flag] = {
     "frames": _Flag(word="segment_frames", kind=int, help="Frames of each segment."),
     "prompt": _Flag(word="prompt", kind=str, help="What happens."),
+    "prompts": _Flag(word="prompts.write", kind=str, help="What a vision model writes: off, missing or all."),
     "engine": _Flag(word="engine", kind=str, help="What renders: preview, null, ..."),
     "model": _Flag(word="model", kind=str, help="A model of the catalogue."),
     "preset": _Flag(word="preset", kind=str, help="A preset of the catalogue."),

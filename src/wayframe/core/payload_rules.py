@@ -187,8 +187,8 @@ PAYLOAD_PROMPT = rule(
     "payload-prompt-not-enhanced",
     Severity.WARNING,
     title="Upstream would let a language model write these prompts anew",
-    why="enhance_prompt is on and the payload holds no enhanced prompt for the segment. Here a model writes the prompts "
-    "that are missing, and one that is given stays.",
+    why="enhance_prompt is on and the payload holds no enhanced prompt for the segment. Here a model writes the "
+    "prompts that are missing, and one that is given stays.",
     action="Import it and write `prompts: {write: all}` into the spec to have those written, too.",
 )
 PAYLOAD_SECRET = rule(

@@ -98,6 +98,29 @@ class ChosenPrompt:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPrompt:
+    """A segment's prompt with its origin; of a written one also what its writer saw, was asked and answered.
+
+    `picture` names the JPEG file that the model was shown, and `jpeg` holds it; both are empty when it is not here.
+    """
+
+    segment: int
+    prompt: str
+    origin: str
+    written: str = ""
+    question: str = ""
+    took: str = ""
+    picture: str = ""
+    jpeg: bytes = b""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON data; what is not known is left out."""
+        more = {"written": self.written, "question": self.question, "took": self.took, "picture": self.picture}
+        said = {name: text for name, text in more.items() if text}
+        return {"segment": self.segment, "prompt": self.prompt, "origin": self.origin, **said}
+
+
 def wanted(spec: TravelSpec) -> tuple[int, ...]:
     """The segments whose prompts a model is to write."""
     write = spec.prompts.write if spec.prompts else "off"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from wayframe.files import redact, redact_text
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
 from wayframe.store.specs import read_data
+from wayframe.workflow.prompts import Prompts
 from wayframe.workflow.sources import FLAGS, REDONE, Reading, SpecSource, payload_source, spec_source, trip_of_spec
 
 JSON_SUFFIX, YAML_SUFFIXES = ".json", (".yaml", ".yml")
@@ -67,15 +68,32 @@ def spec_text(imported: Imported, *, name: str, suffix: str) -> str:
 
     Raises `SpecError` for a suffix that is not .yaml, .yml or .json.
     """
-    data = _ordered(redact(spec_json(imported.spec)))
+    said = [f"{item.severity.value}: {' '.join(item.message.split())} [{item.code}]" for item in imported.findings]
+    return spec_file(imported.spec, head=[f"Imported from {name}. What was found on the way:", *said], suffix=suffix)
+
+
+def spec_file(spec: TravelSpec, *, head: Sequence[str], suffix: str) -> str:
+    """A spec as the text of a file; in YAML the lines of `head` stand above it as comments.
+
+    Raises `SpecError` for a suffix that is not .yaml, .yml or .json.
+    """
+    data = _ordered(redact(spec_json(spec)))
     if suffix == JSON_SUFFIX:
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if suffix not in YAML_SUFFIXES:
         raise SpecError("--out", "a spec is written as .yaml or .json", suffix)
-    said = [f"# {item.severity.value}: {' '.join(item.message.split())} [{item.code}]" for item in imported.findings]
-    head = "\n".join([f"# Imported from {name}. What was found on the way:", *said])
+    comments = "\n".join(f"# {line}" for line in head)
     body = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
-    return f"{redact_text(head)}\n{body}"
+    return f"{redact_text(comments)}\n{body}"
+
+
+def filled_spec(spec: TravelSpec, prompts: Prompts) -> TravelSpec:
+    """The spec with the prompts that a model wrote as its own, so that they can be edited, and that edits win."""
+    data: dict[str, Any] = spec_json(spec)
+    keyframes = data["keyframes"]
+    for index, written in prompts.written.items():
+        keyframes[index]["prompt"] = written.text
+    return parse_spec({**data, "prompts": {**data["prompts"], "write": "missing"}})
 
 
 def _ordered(data: JsonValue) -> JsonValue:

@@ -180,6 +180,13 @@ def _failed(prompts: Prompts, reasons: dict[int, str]) -> dict[int, str]:
     raise PromptError(f"{count}: {told}; the others are kept: mend it and run again, or say on_failure: base-prompt")
 
 
+def check_written(prompts: Prompts | None) -> None:
+    """Raise `PromptError` when a prompt is missing that `on_failure: stop` makes a condition of the run."""
+    if prompts is not None and prompts.missing and prompts.said.on_failure == "stop":
+        numbers = [job.segment for job in prompts.missing]
+        raise PromptError(f"{_segments(numbers)}: no prompt is written yet; `wayframe plan --write-prompts` writes it")
+
+
 def failed_findings(reasons: Mapping[int, str]) -> Iterator[Finding]:
     """A finding for each reason why prompts could not be written."""
     for reason, numbers in _by_reason(reasons).items():
@@ -241,7 +248,8 @@ class _Desk:
             "pictures": list(job.digests),
             "framing": self.prompts.framing.facts(),
             "tries": result.tries,
-            "tokens": {"in": result.tokens_in, "out": result.tokens_out},
+            "tokens_in": result.tokens_in,
+            "tokens_out": result.tokens_out,
             "seconds": result.seconds,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }

@@ -31,6 +31,7 @@ from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
 from wayframe.workflow.out import Out
 from wayframe.workflow.pictures import check_pictures
+from wayframe.workflow.prompts import check_written
 from wayframe.workflow.record import new_record, plan_digest, renewed_record
 from wayframe.workflow.render import OnDifference, Renderer
 from wayframe.workflow.scratch import remove_scratch, scratch_folder, sweep_scratch
@@ -70,6 +71,7 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     was entered into the record; finished segments stay in the store.
     """
     check_pictures(trip.remote)
+    check_written(trip.prompts)
     planned = trip.planned()
     out = Out(path=options.out, plan=planned, force=options.force) if options.out else None
     if out is not None:

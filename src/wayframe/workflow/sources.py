@@ -67,11 +67,21 @@ def spec_source(paths: Sequence[Path], *, words: Mapping[str, Any], reading: Rea
         if is_payload(data):
             return payload_source(data, base=paths[0].absolute().parent, words=words, reading=reading or Reading())
         _only_for_payloads(reading, name=str(paths[0]))
-        merged = {**data, **words} if isinstance(data, Mapping) else data
+        merged = with_words(data, words=words) if isinstance(data, Mapping) else data
         return SpecSource(spec=parse_spec(merged), base=paths[0].absolute().parent)
     _only_for_payloads(reading, name="pictures")
-    data = {"keyframes": [{"image": str(path)} for path in paths], **words}
+    data = with_words({"keyframes": [{"image": str(path)} for path in paths]}, words=words)
     return SpecSource(spec=parse_spec(data), base=Path.cwd())
+
+
+def with_words(data: Mapping[str, Any], *, words: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's data with `words` in the place of its own; ``prompts.write`` is a word inside of `prompts`."""
+    merged = dict(data)
+    for word, value in words.items():
+        block, is_inside, name = word.partition(".")
+        inner = merged.get(block)
+        merged[block] = {**(inner if isinstance(inner, Mapping) else {}), name: value} if is_inside else value
+    return merged
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -119,7 +129,7 @@ def payload_source(data: object, *, base: Path, words: Mapping[str, Any], readin
     imported = replace(imported, findings=(*imported.findings, *_hidden_in_texts(data)))
     if not words:
         return SpecSource(spec=imported.spec, base=base, imported=imported)
-    spec = parse_spec({**spec_json(imported.spec), **words})
+    spec = parse_spec(with_words(spec_json(imported.spec), words=words))
     origins = {path: origin for path, origin in imported.origins.items() if path not in words}
     requested = {**imported.requested, FLAGS: dict(words)}
     changed = replace(imported, spec=spec, origins=origins, requested=requested)

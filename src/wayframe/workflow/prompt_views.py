@@ -1,0 +1,48 @@
+"""The prompts of a run as its record has them, with what the store knows of those that a model wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wayframe.core.prompting import SegmentPrompt
+from wayframe.core.wording import counted
+from wayframe.errors import StoreError
+from wayframe.store.home import Home
+from wayframe.store.prompts import PromptStore, StoredPrompt
+
+UNKNOWN = "unknown"
+
+
+def prompts_of_run(record: Mapping[str, Any], *, home: Home) -> tuple[SegmentPrompt, ...]:
+    """The prompt of each segment. Raises `StoreError` for a record without a plan (a run known from a log only)."""
+    planned, resolved = record.get("planned"), record.get("resolved") or {}
+    if not planned:
+        raise StoreError("this run is known from a log only: its prompts are in `wayframe show`")
+    values = (resolved.get("values") or {}).get("segments") or [{} for _ in planned["segments"]]
+    origins, store = resolved.get("origins") or {}, PromptStore(home)
+    return tuple(
+        _segment(
+            segment,
+            origin=origins.get(f"segments[{segment['index']}].prompt", UNKNOWN),
+            found=store.find(said["written"]) if said.get("written") else None,
+        )
+        for segment, said in zip(planned["segments"], values, strict=True)
+    )
+
+
+def _segment(segment: Mapping[str, Any], *, origin: str, found: StoredPrompt | None) -> SegmentPrompt:
+    if found is None:
+        return SegmentPrompt(segment=segment["index"], prompt=segment["prompt"], origin=origin)
+    facts, is_here = found.facts, found.picture.is_file()
+    took = f"{facts.get('seconds')} s, {facts.get('tokens_in')} tokens in, {facts.get('tokens_out')} out"
+    return SegmentPrompt(
+        segment=segment["index"],
+        prompt=segment["prompt"],
+        origin=origin,
+        written=found.text,
+        question=str(facts.get("question", "")),
+        took=f"{took}, {counted(int(facts.get('tries') or 1), 'answer')} asked for",
+        picture=str(found.picture) if is_here else "",
+        jpeg=found.picture.read_bytes() if is_here else b"",
+    )
