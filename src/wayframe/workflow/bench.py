@@ -37,13 +37,17 @@ def check_engine(trip: Trip) -> bool:
 
 
 def check_supplies(trip: Trip, *, home: Home, store: ArtifactStore) -> None:
-    """Raise `SpecError` or `StoreError` when a denoising run lacks a LoRA's file or the weights of its model.
+    """Raise `SpecError` or `StoreError` when a denoising run lacks a LoRA's file or the weights of its model, and
+    `EngineError` when its engine cannot be made with them, since packages are not installed.
 
     A run whose segments are all in the store needs none of them.
     """
     if any(store.find(segment.key) is None for segment in trip.plan.segments):
         check_loras(trip.plan, trip.loras)
-        weights_of(trip.plan, home=home)
+        found = weights_of(trip.plan, home=home)
+        if found is not None:
+            setup = EngineSetup(options=trip.options, model=found.model, weights=found.folder)
+            load_engine(trip.plan.engine, setup).close()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import features
 
+from wayframe.engines import wan
 from wayframe.engines.registry import names
 from wayframe.errors import StoreError, WayframeError
 from wayframe.files import write_atomic
@@ -28,7 +28,6 @@ from wayframe.workflow.record import environment
 
 GIB = 1024**3
 LEAST_SPACE = 2 * GIB
-WAN_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 SIDE, FRAMES, TOLERANCE = 64, 3, 8.0
 
 
@@ -124,8 +123,8 @@ def _space(home: Home) -> Check:
 
 def _extra() -> Check:
     """Whether what the Wan engine is built on is here; without it the other engines work."""
-    missing = [name for name in WAN_PACKAGES if find_spec(name) is None]
-    says = f"not installed: {', '.join(missing)}; {INSTALL}" if missing else "the Wan engine's packages are installed"
+    absent = wan.missing()
+    says = f"not installed: {', '.join(absent)}; {INSTALL}" if absent else "the Wan engine's packages are installed"
     return Check(name="wan", good=True, says=says)
 
 
