@@ -159,7 +159,7 @@ def _refused(first: ErrorDetails) -> SpecError:
         return SpecError(f"option {name}", "engine wan has no such option", first["input"], fix=f"it has {known}")
     if name == "device":
         return SpecError("option device", "must be auto, cpu, cuda, cuda:N or mps", first["input"])
-    return SpecError(f"option {name}", first["msg"], first["input"])
+    return SpecError(f"option {name}", first["msg"].replace("Input should be", "must be"), first["input"])
 
 
 def _shown(value: object) -> str:
