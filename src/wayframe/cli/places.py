@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,7 +102,8 @@ def _folded(name: str, *, place: Place, is_here: bool) -> dict[str, Any] | None:
     from wayframe.workflow.queue.readiness import check
     from wayframe.workflow.queue.rows import OPEN
 
-    if not check(place.database).usable:
-        return None
-    row = place.runs.get(name)
-    return None if is_here and row.state not in OPEN else Finishing.of(place, row.run_id).record()
+    with closing(place.database):
+        if not check(place.database).usable:
+            return None
+        row = place.runs.get(name)
+        return None if is_here and row.state not in OPEN else Finishing.of(place, row.run_id).record()

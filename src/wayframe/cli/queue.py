@@ -249,12 +249,12 @@ def collect(
 ) -> None:
     """Remove segments and input files that no run refers to, and what is left of ended runs in the database."""
     age = _age(older_than)
-    place = Where(database=database, store=store, home=home).place()
-    from wayframe.cli.queue_views import print_collected
-    from wayframe.workflow.queue.gc import Collector
+    with Where(database=database, store=store, home=home).client() as client:
+        from wayframe.cli.queue_views import print_collected
+        from wayframe.workflow.queue.gc import Collector
 
-    collector = Collector(place, older_than=age)
-    print_collected(collector.dry_run() if dry_run else collector.collect(), dry_run=dry_run)
+        collector = Collector(client.place, older_than=age)
+        print_collected(collector.dry_run() if dry_run else collector.collect(), dry_run=dry_run)
 
 
 def run_there(make: Callable[[], Trip], *, where: Where, manner: Manner) -> None:

@@ -35,7 +35,9 @@ def print_overview(found: Overview) -> None:
         console.print(Text(f"and {counted(found.left_out, 'run')} more; --limit shows them", style="dim"))
     waiting = [line for line in found.capabilities if line.batches]
     if waiting:
+        console.print()
         console.print(_capabilities(waiting))
+    console.print()
     if found.workers:
         console.print(_workers([line for line in found.workers if line.kind != RENDERER]))
     else:
@@ -117,7 +119,7 @@ def _where(line: RunLine) -> Text:
 def _bar(*, done: int, total: int) -> Text:
     full = round(BAR * done / total) if total else 0
     bar = Text("━" * full, style="green")
-    bar.append("━" * (BAR - full), style="dim")
+    bar.append("╌" * (BAR - full), style="dim")
     bar.append(f" {done}/{total}", style="default")
     return bar
 

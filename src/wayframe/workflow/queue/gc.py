@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from dbos import DBOSClient
 from sqlalchemy import text
 
 from wayframe.errors import InputError, StoreError, StoreMissingError
@@ -155,11 +154,12 @@ class Collector:
     def _remove_workflows(self) -> int:
         names = self._workflows()
         if names:
-            dbos: DBOSClient = client(self._place.database)
-            with translated(self._place.database):
+            with ExitStack() as stack:
+                dbos = client(self._place.database)
+                stack.callback(dbos.destroy)
+                stack.enter_context(translated(self._place.database))
                 for start in range(0, len(names), _AT_ONCE):
                     dbos.delete_workflows(names[start : start + _AT_ONCE])
-                dbos.destroy()
         return len(names)
 
     def _rows(self, *, remove: bool) -> int:
