@@ -136,11 +136,11 @@ def worker(
     )
     meters = WorkerMeters()
 
-    def work(stop: Stop) -> None:
+    def work(stop: Stop) -> bool:
         if metrics is not None:
             meters.registry.register(QueueCollector(place))
             serve_metrics(meters.registry, port=metrics, host=metrics_host)
-        Worker(place, options=options, stop=stop, meters=meters).run()
+        return Worker(place, options=options, stop=stop, meters=meters).run()
 
     _serve(work, name=options.name, log_json=log_json)
 
@@ -165,12 +165,12 @@ def orchestrator(
     place = _place(home, database=database, store=store)
     own = name or _machine_name("orchestrator")
 
-    def work(stop: Stop) -> None:
+    def work(stop: Stop) -> bool:
         if metrics is not None:
             registry = CollectorRegistry()
             registry.register(QueueCollector(place))
             serve_metrics(registry, port=metrics, host=metrics_host)
-        Orchestrator(place=place, name=own, stop=stop, may_migrate=migrate).run()
+        return Orchestrator(place=place, name=own, stop=stop, may_migrate=migrate).run()
 
     _serve(work, name=own, log_json=log_json)
 
@@ -231,15 +231,19 @@ def _place(home: Path | None, *, database: str | None, store: str | None) -> Pla
     return Place.open(home=open_home(home), database=database, store=store)
 
 
-def _serve(work: Callable[[Stop], None], *, name: str, log_json: bool) -> None:
-    """Do the work of a process of its own, and end: threads of libraries may still be there."""
-    from os import _exit
+def _serve(work: Callable[[Stop], bool], *, name: str, log_json: bool) -> None:
+    """Do the work of a process of its own, and end, or begin anew: threads of libraries may still be there."""
+    import os
+    import sys
 
-    from wayframe.workflow.queue.logging_lines import carried_out, log_lines
+    from wayframe.workflow.queue.logging_lines import AGAIN, carried_out, log_lines
 
     log_lines(process=name, as_json=log_json)
     stop = _stop()
-    _exit(carried_out(lambda: work(stop)))
+    code = carried_out(lambda: work(stop))
+    if code == AGAIN:
+        os.execv(sys.executable, [sys.executable, "-m", "wayframe", *sys.argv[1:]])
+    os._exit(code)
 
 
 def _stop() -> Stop:

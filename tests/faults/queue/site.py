@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import psutil
 
@@ -24,7 +24,7 @@ from wayframe.store.home import Home, open_home
 from wayframe.workflow.queue.client import QueueClient, SubmitOptions
 from wayframe.workflow.queue.finishing import Finishing
 from wayframe.workflow.queue.place import Place
-from wayframe.workflow.queue.rows import OPEN, AttemptRow, Outcome, QueueState, RunRow, WorkerKind, WorkerRow
+from wayframe.workflow.queue.rows import OPEN, AttemptRow, Outcome, QueueState, RunRow, WorkerRow
 from wayframe.workflow.run import RunOptions, run_trip
 from wayframe.workflow.sources import SpecSource, trip_of_spec
 from wayframe.workflow.trip import Trip
@@ -36,6 +36,28 @@ ENGINE = Path(__file__).with_name("slow_engine")
 _Found = TypeVar("_Found")
 
 
+class Submitting(TypedDict, total=False):
+    """As `SubmitOptions`."""
+
+    run_id: str
+    priority: int
+    batch: int
+    keep_going: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A process of ours, and how it was started."""
+
+    process: subprocess.Popen[bytes]
+    words: tuple[str, ...]
+    home: str
+    extra: Mapping[str, str]
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
 @dataclass(kw_only=True)
 class Site:
     """A database, a store (None: the home), and homes of machines below `folder`."""
@@ -45,7 +67,7 @@ class Site:
     store: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.3
-    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    programs: list[Started] = field(default_factory=list)
     _homes: dict[str, Home] = field(default_factory=dict)
 
     def home(self, name: str) -> Home:
@@ -72,47 +94,59 @@ class Site:
         self.kill_everything()
         self.place.database.close()
 
-    def start(self, *words: str, home: str = "client", wait: bool = True, **extra: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, home: str = "client", wait: bool = True, **extra: str) -> Started:
         """Start a command of ours; waits until it is in the table of processes."""
         name = words[words.index("--name") + 1] if "--name" in words else words[0]
         said = self.folder / f"{name}.log"
         environment = {
             **os.environ,
             **self.environment,
-            **extra,
             "WAYFRAME_HOME": str(self.home(home).root),
-            "WAYFRAME_DATABASE": extra.get("WAYFRAME_DATABASE", self.database),
+            "WAYFRAME_DATABASE": self.database,
             "WAYFRAME_BEAT_SECONDS": str(BEAT),
             "SLOW_LEDGER": str(self.ledger),
-            "SLOW_SECONDS": extra.get("SLOW_SECONDS", str(self.seconds)),
+            "SLOW_SECONDS": str(self.seconds),
             "SLOW_FAILS": str(self.fails),
-            "PYTHONPATH": str(ENGINE),
+            "PYTHONPATH": import_path(),
+            **({"WAYFRAME_STORE": self.store} if self.store else {}),
+            **extra,
         }
-        if self.store:
-            environment["WAYFRAME_STORE"] = self.store
         with said.open("ab") as log:
             program = subprocess.Popen(
                 [sys.executable, "-m", "wayframe", *words], env=environment, stdout=log, stderr=log, process_group=0
             )
-        self.programs.append(program)
+        started = Started(process=program, words=words, home=home, extra=extra)
+        self.programs.append(started)
         if wait:
             self.until(lambda: self.is_up(name) or program.poll() is not None)
-        return program
+        return started
 
-    def worker(self, name: str, *words: str, wait: bool = True, **extra: str) -> subprocess.Popen[bytes]:
+    def start_again(self) -> None:
+        """What a service manager does: start what died, as it was started before."""
+        for dead in [one for one in self.programs if one.process.poll() is not None]:
+            self.programs.remove(dead)
+            self.start(*dead.words, home=dead.home, wait=False, **dead.extra)
+
+    def worker(self, name: str, *words: str, wait: bool = True, **extra: str) -> Started:
         return self.start("worker", "--name", name, "--gpu", "cpu", *words, home=name, wait=wait, **extra)
 
-    def orchestrator(self, name: str = "boss", **extra: str) -> subprocess.Popen[bytes]:
+    def orchestrator(self, name: str = "boss", **extra: str) -> Started:
         return self.start("orchestrator", "--name", name, home=name, **extra)
 
     def is_up(self, name: str) -> bool:
         rows = self.place.workers.alive()
         return bool(rows) if name == "up" else any(row.worker_id == name for row in rows)
 
-    def submit(self, trip: Trip, **options: Any) -> RunRow:  # noqa: ANN401
+    def submit(self, trip: Trip, **options: Unpack[Submitting]) -> RunRow:
+        with self.client() as client:
+            return client.submit(trip, options=SubmitOptions(**options))
+
+    @contextmanager
+    def client(self) -> Iterator[QueueClient]:
+        """What a user's commands do."""
         client = QueueClient(self.place)
         try:
-            return client.submit(trip, options=SubmitOptions(**options))
+            yield client
         finally:
             client.close()
 
@@ -179,19 +213,19 @@ class Site:
         """kill -9 of all processes, in no order."""
         for program in self.programs:
             with suppress(psutil.Error):
-                process = psutil.Process(program.pid)
+                process = psutil.Process(program.process.pid)
                 for one in [process, *process.children(recursive=True)]:
                     with suppress(psutil.Error):
                         one.kill()
-            program.wait(PATIENCE)
+            program.process.wait(PATIENCE)
         self.programs.clear()
 
     def stop(self) -> None:
         """Ask all to end in good order."""
         for program in self.programs:
-            program.send_signal(signal.SIGTERM)
+            program.send(signal.SIGTERM)
         for program in self.programs:
-            program.wait(PATIENCE)
+            program.process.wait(PATIENCE)
         self.programs.clear()
 
     def logs(self) -> str:
@@ -215,6 +249,6 @@ class Site:
         assert all(store.find(key) for key in published)
 
 
-def alive_renderers(site: Site) -> list[WorkerRow]:
-    """Processes that render now."""
-    return [row for row in site.place.workers.listed() if row.kind is WorkerKind.RENDERER]
+def import_path(*folders: Path) -> str:
+    """Where processes of ours look for modules first: some folders, the engine, and what these tests were told."""
+    return os.pathsep.join(filter(None, [*map(str, folders), str(ENGINE), os.environ.get("PYTHONPATH")]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 from contextlib import suppress
 
+import numpy as np
 import psutil
 import pytest
 
@@ -32,10 +32,10 @@ def test_a_run_over_two_machines_is_that_of_the_plain_loop(many_machines: Site) 
 
 @pytest.mark.parametrize("seed", seeds())
 def test_processes_killed_at_random_moments_lose_nothing_that_was_finished(site: Site, seed: int) -> None:
-    chance = random.Random(f"{seed} {site.store is None}")
+    chance = np.random.default_rng([seed, site.store is None])
     trip = site.trip(SEGMENTS)
     digest = site.undisturbed(trip)
-    run = site.submit(trip, batch=chance.choice([0, 3, 7]))
+    run = site.submit(trip, batch=int(chance.choice([0, 3, 7])))
     start(site)
     kills = 0
     for _ in range(3):
@@ -56,9 +56,9 @@ def start(site: Site) -> None:
         site.worker("b", wait=False)
 
 
-def hurt(site: Site, chance: random.Random) -> int:
+def hurt(site: Site, chance: np.random.Generator) -> int:
     """Kill something; how many renders that may have cost."""
-    target = chance.choice(["renderer", "worker", "orchestrator", "everything"])
+    target = str(chance.choice(["renderer", "worker", "orchestrator", "everything"]))
     rendering = sum("/render" in row.worker_id for row in site.place.workers.listed())
     if target == "everything":
         site.kill_everything()
@@ -70,13 +70,5 @@ def hurt(site: Site, chance: random.Random) -> int:
         with suppress(psutil.Error, ProcessLookupError):
             os.kill(row.pid, signal.SIGKILL)
     if site.store is not None and target != "renderer":
-        again(site)
+        site.start_again()
     return 1
-
-
-def again(site: Site) -> None:
-    """What a service manager does: start what died, under its name."""
-    for program in [one for one in site.programs if one.poll() is not None]:
-        site.programs.remove(program)
-        words = [str(word) for word in program.args[3:]]  # type: ignore[union-attr,index]
-        site.start(*words, home=words[words.index("--name") + 1], wait=False)

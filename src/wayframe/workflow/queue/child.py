@@ -64,8 +64,11 @@ class Child:
     _watch: Watch | None = field(default=None, init=False)
     _run: str | None = field(default=None, init=False)
 
-    def run(self) -> None:
-        """Render until asked to stop. Raises `StoreError` when the name is taken, or the database cannot be used."""
+    def run(self) -> bool:
+        """Render until asked to stop; False, for it never begins anew.
+
+        Raises `StoreError` when the name is taken, or the database cannot be used.
+        """
         ready(self.place.database)
         self._heart = Heart(self.place.workers, self.worker, lost=self._lost, beat=self.pace.beat)
         with self._heart:
@@ -81,6 +84,7 @@ class Child:
             LOGGER.info("ready for %s", self.capability)
             self.stop.asked.wait()
             self._drain()
+        return False
 
     def _drain(self) -> None:
         """Finish the batch in work, take no more; give it back when a second signal comes."""

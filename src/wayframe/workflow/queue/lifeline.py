@@ -34,7 +34,7 @@ class Stop:
 
 def hold_lifeline() -> None:
     """End at once when the process that started this one is gone, however it ended. Nothing when none is watched."""
-    if os.environ.pop(VARIABLE, None):
+    if os.environ.get(VARIABLE):
         threading.Thread(target=_wait_for_the_end, name="lifeline", daemon=True).start()
 
 

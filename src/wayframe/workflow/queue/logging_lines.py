@@ -15,7 +15,7 @@ from wayframe.files import redact_text
 from wayframe.workflow.journal import described
 
 LOGGER = logging.getLogger("wayframe.queue")
-REFUSED = 1
+REFUSED, AGAIN = 1, 75
 
 
 class LineFormatter(logging.Formatter):
@@ -66,11 +66,14 @@ def log_event(event: RunEvent, *, run_id: str | None) -> None:
     LOGGER.log(number, message, extra={"run": run_id, "task": task})
 
 
-def carried_out(work: Callable[[], None]) -> int:
-    """The exit code of a process that does this work: what ended it is logged. Threads of DBOS may still be there."""
+def carried_out(work: Callable[[], bool]) -> int:
+    """The exit code of a process that does this work, `AGAIN` when the work says that it should begin anew.
+
+    What ended it is logged.
+    """
     code = 0
     try:
-        work()
+        code = AGAIN if work() else 0
     except BaseException:
         LOGGER.exception("it cannot go on")
         code = REFUSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from wayframe.errors import StoreError
@@ -32,9 +32,14 @@ class Orchestrator:
     name: str
     stop: Stop
     may_migrate: bool = False
+    _name_lost: bool = field(default=False, init=False)
 
-    def run(self) -> None:
-        """Work until asked to stop. Raises `StoreError` when the name is taken, or the database cannot be used."""
+    def run(self) -> bool:
+        """Work until asked to stop.
+
+        True when it was taken for dead meanwhile: then it should begin anew. Raises `StoreError` when the name is
+        taken, or the database cannot be used.
+        """
         ready(self.place.database, may_migrate=self.may_migrate)
         bury_gone(self.place.workers)
         pace = Pace.here()
@@ -47,6 +52,7 @@ class Orchestrator:
             stop(within=0)
             with suppress(StoreError):  # the database is away: the next sweep does it
                 give_back(self.place.database, owner=heart.owner)
+        return self._name_lost
 
     def _look_after_all(self, beat: float) -> None:
         connected = client(self.place.database)
@@ -59,7 +65,8 @@ class Orchestrator:
             self.stop.asked.wait(beat)
 
     def _lost(self) -> None:
-        LOGGER.error("this orchestrator was taken for dead; it stops")
+        LOGGER.error("this orchestrator was taken for dead; it begins anew")
+        self._name_lost = True
         self.stop.asked.set()
 
     def _row(self) -> NewWorker:

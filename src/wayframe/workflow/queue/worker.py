@@ -99,7 +99,7 @@ class _Renderer:
 
 
 class Worker:
-    """One worker. `run` returns when it was asked to stop and its renderer has ended."""
+    """One worker."""
 
     def __init__(self, place: Place, *, options: WorkerOptions, stop: Stop, meters: WorkerMeters) -> None:
         self._place, self._options, self._stop, self._meters = place, options, stop, meters
@@ -113,8 +113,12 @@ class Worker:
         self._name_lost = False
         self._heart: Heart
 
-    def run(self) -> None:
-        """Render what waits. Raises `StoreError` when the name is taken or the database is of another version."""
+    def run(self) -> bool:
+        """Render what waits, until it was asked to stop and its renderer has ended.
+
+        True when it was taken for dead meanwhile, for one that was cut off or frozen: then it should begin anew. Raises
+        `StoreError` when the name is taken or the database is of another version.
+        """
         ready(self._place.database)
         bury_gone(self._place.workers)
         self._heart = Heart(self._place.workers, self._row(), lost=self._lost, beat=self._pace.beat)
@@ -124,8 +128,7 @@ class Worker:
                 self._turn()
                 self._wake.wait(BURIAL_LOOK)
                 self._wake.clear()
-        if self._name_lost:
-            raise StoreError(f"{self._options.name} was taken for dead, and stopped; start it again")
+        return self._name_lost
 
     def _ending(self) -> bool:
         return self._stop.asked.is_set()
@@ -245,7 +248,7 @@ class Worker:
             self._unburied.pop(0)
 
     def _lost(self) -> None:
-        LOGGER.error("this worker was taken for dead; it stops")
+        LOGGER.error("this worker was taken for dead; it begins anew")
         self._name_lost = True
         self._stop.asked.set()
         self._wake.set()

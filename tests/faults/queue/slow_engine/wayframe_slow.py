@@ -51,7 +51,7 @@ class SlowEngine(NullEngine):
             time.sleep(TICK)
         if "dies" in job.segment.prompt:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "fails" in job.segment.prompt and Path(os.environ["SLOW_FAILS"]).exists():
+        if "fails" in job.segment.prompt and Path(os.environ.get("SLOW_FAILS", "/nowhere")).exists():
             raise RuntimeError("the engine met a value that it does not know")
 
     def _note(self, what: str, job: SegmentJob) -> None:
