@@ -122,5 +122,6 @@ def test_every_bundle_is_on_the_page_with_its_switches():
 
 
 def test_every_flag_for_a_word_of_the_spec_is_on_the_page():
-    assert {flag.word for flag in FLAGS.values()} <= set(TravelSpec.model_fields)
+    words = {*TravelSpec.model_fields, *(f"prompts.{name}" for name in PromptSpec.model_fields)}
+    assert {flag.word for flag in FLAGS.values()} <= words
     assert [name for name in FLAGS if f"`--{name}`" not in section("The shortest ones")] == []
