@@ -33,7 +33,7 @@ bench: $(VENV)/.test
 TORCH := 2.13.0
 constraints:
 	$(PYTHON) -m venv build/pins
-	build/pins/bin/python -m pip install --quiet --disable-pip-version-check "torch==$(TORCH)" --editable ".[wan,queue,prompts,test,check]"
+	build/pins/bin/python -m pip install --quiet --disable-pip-version-check "torch==$(TORCH)" --editable ".[wan,page,prompts,test,check]"
 	build/pins/bin/python -m pip freeze --exclude-editable | tr 'A-Z_' 'a-z-' | sed 's/+cpu//' | sort > constraints.txt
 	rm -rf build/pins
 
@@ -48,7 +48,7 @@ $(VENV)/.base: pyproject.toml
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --constraint constraints.txt --editable ".[wan,queue,prompts,test,check]"
+	$(PIP) --constraint constraints.txt --editable ".[wan,page,prompts,test,check]"
 	@touch $@ $(VENV)/.base
 
 clean:
