@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +18,20 @@ if TYPE_CHECKING:
     from engines.wan.tiny import TinyModels
 
 pytestmark = pytest.mark.xdist_group("wan-e2e")  # the videos are made once
+EXAMPLES = Path(__file__).parents[2] / "examples" / "wan"
 TOTAL, OVERLAP = 2 * FRAMES - 1, 6
 ATTACHED = 3 * 2 * 4  # blocks, the attentions of each, their matrices
 EXPERTS = ["high"] * 4 + ["low"] * 2
 TIMESTEPS = [1000.0, 952.4376343861677, 882.5258807285231, 769.6741514473969, 556.7879372571325, 4.9800796812749]
+
+BARE = """
+import sys
+for name in ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub", "ftfy", "gguf"):
+    sys.modules[name] = None  # as where the extra is not installed
+from wayframe.cli.app import main
+sys.argv = ["wayframe", *sys.argv[1:]]
+main()
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +142,30 @@ def test_a_chained_trip_starts_from_the_segment_before_and_tells_of_a_lora_in_pa
     [found] = [item for item in record["findings"] if item["code"] == "lora-in-part"]
     assert found["message"] == "wide was used without blocks.9.attn1.to_q"
     assert found["severity"] == "warning"
+
+
+def test_without_the_extra_a_trip_is_planned_and_a_run_says_what_to_install(made: Made) -> None:
+    def bare(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", BARE, *words]
+        environment, folder = made.place.environment(), made.place.folder
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    made.place.write(spec(**{**THREE_PHASES, "seed": 4}), name="bare.yaml")
+    before = sorted((made.place.home / "runs").iterdir())
+    planned = bare("plan", "bare.yaml", "--engine", "wan")
+    assert planned.returncode == 0, planned.stderr
+    assert "16 forwards" in planned.stdout
+    done = bare("run", "bare.yaml", "--engine", "wan")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: engine wan needs torch, diffusers, transformers, accelerate, safetensors, huggingface_hub, ftfy, gguf, "
+        'which are not installed; install them: pip install "wayframe[wan]"\n'
+    )
+    assert sorted((made.place.home / "runs").iterdir()) == before
+
+
+@pytest.mark.parametrize(("name", "forwards"), [("lake", 16), ("two-phases", 18)])
+def test_the_examples_can_be_planned(made: Made, name: str, forwards: int) -> None:
+    done = made.place.wayframe("plan", str(EXAMPLES / f"{name}.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert f"768x576 at 16 fps, 121 frames (7.56 s), 2 segments, {forwards} forwards" in done.stdout
