@@ -83,6 +83,7 @@ class TinyModels:
             experts=2 if two else 1,
             boundary=BOUNDARY if two else None,
             takes_end=kind not in ("i2v21", "ti2v5b"),
+            whole_latents=kind == "ti2v5b",
             size_step=32 if kind == "ti2v5b" else 16,
             steps=4,
             guidance=3.0,
