@@ -56,9 +56,19 @@ def segment(index: int = 0, *, frames: int = 9, seed: int = 7, amount_of_motion:
     )
 
 
-def job(plan: SegmentPlan, *, first: Frame, last: Frame | None, given: tuple[Frame, ...] = ()) -> SegmentJob:
-    """The job that renders `plan` at the size of its first keyframe."""
-    return SegmentJob(segment=plan, width=first.shape[1], height=first.shape[0], first=first, last=last, given=given)
+def job(
+    plan: SegmentPlan,
+    *,
+    first: Frame | None,
+    last: Frame | None,
+    given: tuple[Frame, ...] = (),
+    given_after: tuple[Frame, ...] = (),
+) -> SegmentJob:
+    """The job that renders `plan` at the size of its pictures."""
+    height, width = next(shown for shown in (first, last, *given, *given_after) if shown is not None).shape[:2]
+    return SegmentJob(
+        segment=plan, width=width, height=height, first=first, last=last, given=given, given_after=given_after
+    )
 
 
 def batch() -> list[SegmentJob]:
@@ -86,7 +96,7 @@ class OnDemand(Sequence[SegmentJob]):
         if not 0 <= index < self._count:
             raise IndexError(index)
         made = job(segment(index, frames=3), first=picture(index), last=picture(index, shift=2))
-        self._pictures.append(weakref.ref(made.first))
+        self._pictures.append(weakref.ref(made.start[0]))
         self.asked.append(index)
         self.most_held = max(self.most_held, sum(held() is not None for held in self._pictures))
         return made

@@ -130,6 +130,40 @@ def test_a_segment_hardly_longer_than_what_is_given_keeps_its_length(engine: Eng
         assert same(shown[:3], given[:count])
 
 
+def test_frames_given_for_the_end_end_the_segment(engine: Engine) -> None:
+    after = tuple(picture(1, shift=shift) for shift in (6, 7, 8))
+    shown = render(engine, job(segment(frames=9), first=picture(1), last=None, given_after=after))
+    assert len(shown) == 9
+    assert same(shown[-3:], after)
+    assert np.array_equal(shown[0], picture(1)) is engine.shows_keyframes
+
+
+def test_a_bridge_keeps_what_is_given_at_both_ends_and_makes_what_is_between(engine: Engine) -> None:
+    before = tuple(picture(1, shift=shift) for shift in range(3))
+    after = tuple(picture(1, shift=shift) for shift in (8, 9))
+    shown = render(engine, job(segment(frames=9), first=None, last=None, given=before, given_after=after))
+    assert len(shown) == 9
+    assert same(shown[:3], before)
+    assert same(shown[-2:], after)
+    assert not any(np.array_equal(frame, kept) for frame in shown[3:7] for kept in (*before, *after))
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_a_bridge_hardly_longer_than_what_is_given_keeps_its_length(engine: Engine, count: int) -> None:
+    before, after = (picture(1), picture(1, shift=1)), (picture(1, shift=4),)
+    shown = render(engine, job(segment(frames=count), first=None, last=None, given=before, given_after=after))
+    assert len(shown) == count
+    assert same(shown[:2], before)
+    assert same(shown[-1:], after)
+
+
+def test_a_segment_may_lead_to_a_keyframe_from_nowhere(engine: Engine) -> None:
+    last = picture(1)
+    shown = render(engine, job(segment(frames=5), first=None, last=last))
+    assert len(shown) == 5
+    assert np.array_equal(shown[-1], last) is engine.shows_keyframes
+
+
 def test_every_planned_step_is_reported_or_none_is_ever(engine: Engine) -> None:
     jobs = batch()
     steps = [event for event in events(engine, jobs) if isinstance(event, StepDone)]

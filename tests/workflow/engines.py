@@ -103,8 +103,8 @@ class Scripted:
                 raise self.breaks_with
             shade = 40 + (17 * frame + 31 * job.segment.seed) % 160
             grey = np.full((job.height, job.width, 3), shade, np.uint8)
-            kept = self.keeps_given and frame < len(job.given)
-            yield FrameDone(segment=index, index=frame, pixels=job.given[frame] if kept else grey)
+            kept = job.kept(frame) if self.keeps_given else None
+            yield FrameDone(segment=index, index=frame, pixels=grey if kept is None else kept)
         if not self.unfinished:
             yield SegmentDone(segment=index)
 

@@ -60,18 +60,41 @@ class EngineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentJob:
-    """A segment to render. `first` and `last` are its keyframes at output size; `last` is None for a lone keyframe.
+    """A segment to render. `first` and `last` are its keyframes at output size, None where it has none.
 
-    `given` holds the frames that a chained segment starts from (the last `overlap_before` frames of the segment
-    before, as decoded from its published file); its first frames must show them. Empty when independent.
+    `given` holds the frames that it starts from (of a chained segment the last `overlap_before` frames of the segment
+    before, as decoded from its published file, else frames of a video), `given_after` those that it leads to: its first
+    and its last frames are exactly these. Empty where it begins or ends with a keyframe, or freely; something is always
+    known of one end.
     """
 
     segment: SegmentPlan
     width: int
     height: int
-    first: Frame
+    first: Frame | None
     last: Frame | None
     given: tuple[Frame, ...] = ()
+    given_after: tuple[Frame, ...] = ()
+
+    @property
+    def start(self) -> tuple[Frame, ...]:
+        """What it starts from: the given frames, else its first keyframe, else nothing; no more than it has frames."""
+        first = () if self.first is None else (self.first,)
+        return (self.given or first)[: self.segment.frames]
+
+    @property
+    def end(self) -> tuple[Frame, ...]:
+        """What it leads to: the given frames, else its last keyframe, else nothing; what it starts from goes before."""
+        room = self.segment.frames - len(self.start)
+        last = () if self.last is None else (self.last,)
+        return (self.given_after or last)[-room:] if room else ()
+
+    def kept(self, index: int) -> Frame | None:
+        """The given frame that must stand at `index`, or None where none must."""
+        if index < len(self.given):
+            return self.given[index]
+        from_end = index - self.segment.frames
+        return self.given_after[from_end] if -len(self.given_after) <= from_end < 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,9 +46,9 @@ class NullEngine:
 
 def _frames(job: SegmentJob) -> Iterator[Frame]:
     colour = _colour(job.segment.seed, key=job.segment.key)
-    yield from job.given[: job.segment.frames]
-    for number in range(len(job.given), job.segment.frames):
-        yield _numbered(number, width=job.width, height=job.height, colour=colour)
+    for number in range(job.segment.frames):
+        kept = job.kept(number)
+        yield _numbered(number, width=job.width, height=job.height, colour=colour) if kept is None else kept
 
 
 def _colour(seed: int, *, key: str) -> tuple[int, int, int]:

@@ -27,8 +27,9 @@ class PreviewEngine:
     """Shows the way between two keyframes as their motion tells it, slower near them but without a stop.
 
     The camera drifts by `amount_of_motion` in a direction that follows from the seed, and is back at both keyframes; a
-    lone keyframe has only this drift and does not come back. Given frames are handed over as they are, and their motion
-    goes on after the last of them. Pictures that do not belong together dissolve, and each is held for a moment.
+    lone keyframe has only this drift and does not come back, and before a keyframe that nothing leads to the drift ends
+    there. Given frames are handed over as they are, and the motion of those at the start goes on after the last of
+    them. Pictures that do not belong together dissolve, and each is held for a moment.
     """
 
     name = "preview"
@@ -54,21 +55,28 @@ class PreviewEngine:
 
 
 def _frames(job: SegmentJob) -> Iterator[Frame]:
-    shown = (job.given or (job.first,))[: job.segment.frames]
-    yield from shown
-    rest = job.segment.frames - len(shown)
-    if rest == 0:
-        return
-    motion = _carried(shown[-2:])
-    if job.last is None:
-        camera = _camera(job, rest=rest, carry=motion)
-        yield from (look(shown[-1], view=camera.view(number)) for number in range(1, rest + 1))
-        return
-    pair = FlowPair.of(first=shown[-1], last=job.last)
+    start, end = job.start, job.end
+    free = job.segment.frames - len(start) - len(end)
+    yield from start
+    if start and end:
+        yield from _between(job, first=start[-1], last=end[0], free=free)
+    elif start:
+        camera = _camera(job, rest=free, carry=_carried(start[-2:]))
+        yield from (look(start[-1], view=camera.view(number)) for number in range(1, free + 1))
+    else:
+        camera = _camera(job, rest=free, carry=(0.0, 0.0))
+        yield from (look(end[0], view=camera.view(number)) for number in range(free, 0, -1))
+    yield from end
+
+
+def _between(job: SegmentJob, *, first: Frame, last: Frame, free: int) -> Iterator[Frame]:
+    """The `free` frames between two pictures; the last one stands a frame behind them."""
+    motion, rest = _carried(job.start[-2:]), free + 1
+    pair = FlowPair.of(first=first, last=last)
     cruise = _CRUISE * pair.warp  # pictures that dissolve are held for a moment
     start, left_over = _shared(motion, way=pair.way, rest=rest) if job.given else (cruise, motion)
     camera = _camera(job, rest=rest, carry=left_over)
-    for number in range(1, rest + 1):
+    for number in range(1, rest):
         yield pair.frame(_eased(number / rest, start=start, end=cruise), view=camera.view(number))
 
 
@@ -129,7 +137,7 @@ def _camera(job: SegmentJob, *, rest: int, carry: Vector) -> _Camera:
         height=job.height,
         amount=job.segment.amount_of_motion,
         angle=job.segment.seed * _GOLDEN_ANGLE % math.tau,
-        returns=job.last is not None,
+        returns=bool(job.start and job.end),
         rest=rest,
         carry=carry,
     )

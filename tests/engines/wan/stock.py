@@ -119,6 +119,12 @@ def trip(*, last: int | None = None, given: Sequence[int] = (), frames: int = FR
     )
 
 
+def bridge(before: Sequence[int], after: Sequence[int], *, frames: int = FRAMES) -> SegmentJob:
+    """A job without keyframes, from pictures to pictures; all are named by their seeds."""
+    given, given_after = tuple(map(frame, before)), tuple(map(frame, after))
+    return job(segment(frames=frames, seed=SEED), first=None, last=None, given=given, given_after=given_after)
+
+
 def forward_of(condition: Condition) -> Forward:
     """What a sampler gives to the transformer at its first step, but for text and time."""
     latents = noise(seed=SEED, shape=condition.latents_shape)

@@ -14,6 +14,7 @@ from engines.wan.stock import (
     HEIGHT,
     WIDTH,
     Stock,
+    bridge,
     control_video,
     forward_of,
     frame,
@@ -122,6 +123,45 @@ def test_vace_is_told_as_the_stock_pipeline_tells_it(
     ours = stock.conditions(scale=0.7).condition(trip(last=last, given=given))
     asked = stock.first_forward(**control_video(kept), conditioning_scale=0.7)
     assert furthest(forward_of(ours), asked) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ((4, 5, 6), (7, 8), {0: 4, 1: 5, 2: 6, 15: 7, 16: 8}),
+        ((), (7,), {16: 7}),
+        ((4,), (5, 6, 7), {0: 4, 14: 5, 15: 6, 16: 7}),
+    ],
+    ids=["bridge", "end alone", "more after than before"],
+)
+@pytest.mark.parametrize("kind", ["vace", "vace21"])
+def test_vace_is_told_of_frames_at_the_end_as_of_those_at_the_start(
+    tiny: TinyModels, kind: TinyKind, before: tuple[int, ...], after: tuple[int, ...], kept: dict[int, int]
+) -> None:
+    stock = Stock.of(tiny, kind)
+    ours = stock.conditions().condition(bridge(before, after))
+    assert furthest(forward_of(ours), stock.first_forward(**control_video(kept))) == 0
+
+
+def test_the_mask_of_i2v_keeps_what_is_given_for_the_end(tiny: TinyModels) -> None:
+    condition = Stock.of(tiny, "i2v22").conditions().condition(bridge((4, 5), (6, 7, 8)))
+    assert condition.channels is not None
+    mask = condition.channels[0, :4, :, 0, 0].T.tolist()
+    assert mask == [[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["i2v21", "flf2v21"])
+def test_clip_sees_the_end_where_nothing_is_known_of_the_start(tiny: TinyModels, kind: TinyKind) -> None:
+    conditions = Stock.of(tiny, kind).conditions()
+    from_nowhere = conditions.condition(bridge((), (5,))).extra["encoder_hidden_states_image"]
+    at_both = conditions.condition(bridge((5,), (5,))).extra["encoder_hidden_states_image"]
+    assert torch.equal(from_nowhere, at_both)
+
+
+def test_the_5b_that_is_told_of_no_start_is_noise_everywhere(tiny: TinyModels) -> None:
+    ours = Stock.of(tiny, "ti2v5b", takes_end=False).conditions().condition(bridge((), (5,)))
+    assert ours.first is not None
+    assert bool((ours.first.mask == 1).all())
 
 
 def test_the_5b_is_given_its_first_latent_frame_and_a_time_for_each_token(tiny: TinyModels) -> None:

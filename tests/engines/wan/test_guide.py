@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from contract.jobs import job, segment
 from engines.wan.stock import frame, trip
 from wayframe.engines.wan.canvas import Grid
 from wayframe.engines.wan.guide import Guide, picture_digest
@@ -41,6 +42,19 @@ def known(frames: int, *, given: int = 0, last: bool = False, takes_end: bool = 
 )
 def test_known_pictures_stand_at_their_frames(frames: int, given: int, last: bool, shown: str) -> None:
     assert known(frames, given=given, last=last) == shown
+
+
+@pytest.mark.parametrize(
+    ("frames", "before", "after", "shown"),
+    [(9, 2, 3, "01....234"), (6, 2, 3, "01.234444"), (9, 0, 2, ".......01"), (5, 2, 3, "01234"), (4, 3, 2, "01244")],
+)
+def test_what_is_given_for_the_end_stands_there(frames: int, before: int, after: int, shown: str) -> None:
+    pictures = [frame(3 + number) for number in range(before + after)]
+    names = {picture_digest(picture): str(number) for number, picture in enumerate(pictures)}
+    given, given_after = tuple(pictures[:before]), tuple(pictures[before:])
+    one = job(segment(frames=frames), first=None, last=None, given=given, given_after=given_after)
+    guide = Guide.of(one, grid=GRID, takes_end=True)
+    assert "".join("." if p is None else names[picture_digest(p)] for p in guide.pictures()) == shown
 
 
 def test_a_model_that_takes_no_end_does_not_see_it() -> None:

@@ -1,7 +1,8 @@
 """What a transformer is given beside noise and text: how it learns of the pictures that a segment passes through.
 
-Known are the given frames of a chained segment (else its first keyframe) and, where the model looks at it, the last
-keyframe. Each kind of model is told in its own way, with the numbers of diffusers' pipelines where these know the case:
+Known are the given frames that a segment starts from (else its first keyframe) and, where the model looks at an end,
+those that it leads to (else its last keyframe). Each kind of model is told in its own way, with the numbers of
+diffusers' pipelines where these know the case:
 
 * t2v: not at all.
 * i2v, flf2v: further channels with the latents of a video that shows what is known and is gray elsewhere, and a mask;
@@ -146,12 +147,14 @@ class Conditions:
     def _seen_by_clip(self, guide: Guide) -> Mapping[str, Tensor]:
         """CLIP of the picture that the segment begins with, and for first-last-frame models of the one it ends with.
 
-        Such a model cannot do without a second picture: without an end keyframe, the first stands for it.
+        Such a model cannot do without a second picture: without an end the first stands for it, and the reverse.
         """
         if self._embeddings is None or not self._traits.clip_pictures:
             return {}
-        begin = guide.start[0]
-        pictures = [begin, begin if guide.end is None else guide.end][: self._traits.clip_pictures]
+        known = [*guide.start, *guide.end]
+        if not known:
+            return {}
+        pictures = [known[0], guide.end[-1] if guide.end else known[0]][: self._traits.clip_pictures]
         return {"encoder_hidden_states_image": self._embeddings.get(pictures).to(self._dtype)}
 
     def _control(self, guide: Guide) -> Mapping[str, Tensor]:
@@ -179,7 +182,7 @@ class Conditions:
         shape, step = self._shape(guide), self._codec.space.temporal
         mask = torch.ones(1, 1, *shape[2:], device=self._device)
         latents = torch.zeros(shape, device=self._device)
-        if self._traits.kind == "t2v":
+        if self._traits.kind == "t2v" or not guide.start:
             return FirstLatents(mask=mask, latents=latents)
         whole = (len(guide.start) - 1) // step + 1
         pictures = guide.start[: (whole - 1) * step + 1]

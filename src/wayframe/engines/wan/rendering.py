@@ -170,14 +170,14 @@ class Rendering:
             self._scratch.save(denoising.plan.key, kept)
 
     def _handed_out(self, segment: _Segment) -> Iterator[EngineEvent]:
-        """Decode a segment; the frames that it was given are put back into their places."""
+        """Decode a segment; the frames that it was given for both ends are put back into their places."""
         job, number, latents = segment.job, segment.number, segment.denoising.finished()
         if not bool(latents.isfinite().all()):
             raise EngineError(f"segment {number}: its latents are no numbers any more; try --option dtype=bfloat16")
         frames = self._conditions.decode(latents, job=job)
         for index, pixels in enumerate(frames):
-            shown = job.given[index].copy() if index < len(job.given) else pixels
-            yield FrameDone(segment=number, index=index, pixels=shown)
+            kept = job.kept(index)
+            yield FrameDone(segment=number, index=index, pixels=pixels if kept is None else kept.copy())
         yield SegmentDone(segment=number)
         self._scratch.remove(job.segment.key)
 

@@ -104,8 +104,8 @@ class WangpEngine:
         frames.check(f"segment {number}")
         yield from (StepDone(segment=number, step=step) for step in steps)
         for index, pixels in enumerate(frames):
-            shown = job.given[index].copy() if index < len(job.given) else pixels
-            yield FrameDone(segment=number, index=index, pixels=shown)
+            kept = job.kept(index)
+            yield FrameDone(segment=number, index=index, pixels=pixels if kept is None else kept.copy())
         self._counts["segments"] += 1
 
     def _rendered(

@@ -92,9 +92,9 @@ class Inputs:
             return {"image_prompt_type": "", "video_prompt_type": ""}
         if self.model.kind == "vace":
             return _guide(known, canvas=canvas, folder=folder)
-        if len(job.given) > 1:
-            raise _one_frame_only(job.segment.index, given=len(job.given))
-        takes_end = self.model.takes_end and job.last is not None and canvas.frames > 1
+        if len(job.start) > 1 or len(job.end) > 1:
+            raise _one_frame_only(job.segment.index, given=max(len(job.start), len(job.end)))
+        takes_end = self.model.takes_end and bool(job.end) and canvas.frames > 1
         ends = {"image_start": known[0], **({"image_end": known[-1]} if takes_end else {})}
         kind = "SE" if takes_end else "S"
         return {
@@ -145,7 +145,7 @@ def plain_settings(segment: SegmentPlan, *, model_type: str, resolution: str, lo
 
 
 def _one_frame_only(segment: int, *, given: int) -> EngineError:
-    problem = "a segment of an image-to-video model starts from one frame in WanGP"
+    problem = "a segment of an image-to-video model starts from one frame in WanGP, and leads to one"
     fix = "use a VACE model, chaining: independent, or overlap: 1"
     return EngineError(f"segment {segment}: {problem}, {given} are given; {fix}")
 
@@ -161,12 +161,10 @@ def refused() -> Iterator[None]:
 
 def _known(job: SegmentJob, canvas: Canvas) -> list[Frame | None]:
     """One entry per frame of the canvas, None where nothing is known; what is given goes before the end keyframe."""
-    start = (job.given or (job.first,))[: job.segment.frames]
-    ends = job.last is not None and len(start) < job.segment.frames
-    tail = canvas.frames - canvas.shown_frames + 1 if ends else 0
-    end = None if job.last is None else canvas.fill(job.last)
-    unknown = canvas.frames - len(start) - tail
-    return [*map(canvas.fill, start), *[None] * unknown, *[end] * tail]
+    start, end = job.start, job.end
+    rested = end[-1:] * (canvas.frames - canvas.shown_frames)
+    unknown = canvas.frames - len(start) - len(end) - len(rested)
+    return [*map(canvas.fill, start), *[None] * unknown, *map(canvas.fill, (*end, *rested))]
 
 
 def _guide(known: Sequence[Frame | None], *, canvas: Canvas, folder: Path) -> Settings:
