@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wayframe.cli.database import DatabaseOption
 from wayframe.cli.options import HomeOption
+from wayframe.cli.places import StoreOption, Where
 
 if TYPE_CHECKING:
     from wayframe.workflow.queue.lifeline import Stop
     from wayframe.workflow.queue.place import Place
     from wayframe.workflow.queue.up import Part
 
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="Where files are shared: s3://BUCKET/PREFIX or a folder; without it the home folder.",
-        envvar="WAYFRAME_STORE",
-        show_default=False,
-    ),
-]
 NameOption = Annotated[
     str | None,
     typer.Option("--name", help="Its name in the queue; without it the machine's and the GPU's.", show_default=False),
@@ -55,7 +45,8 @@ LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log JSON object
 MigrateOption = Annotated[
     bool, typer.Option("--migrate", help="Make or upgrade the tables of a PostgreSQL database first.")
 ]
-PACKAGES = ("dbos", "sqlalchemy", "psycopg", "obstore", "prometheus_client", "psutil")
+PACKAGES = ("prometheus_client", "psutil")
+"""Needed here besides what all of the queue needs."""
 
 
 def register(app: typer.Typer) -> None:
@@ -81,11 +72,10 @@ def up(
     home: HomeOption = None,
 ) -> None:
     """Render what is submitted, on this machine: an orchestrator, and a worker for each GPU, until Ctrl-C."""
-    _need_queue()
+    place = _place(Where(database=database, store=store, home=home))
     from wayframe.workflow.queue.readiness import ready
     from wayframe.workflow.queue.up import Up
 
-    place = _place(home, database=database, store=store)
     ready(place.database, may_migrate=migrate)
     common = _Common(place=place, metrics_host=metrics_host, log_json=log_json)
     shared = [*_word("--models", models), "--max-wait", str(max_wait), "--grace", str(grace)]
@@ -117,13 +107,12 @@ def worker(
     home: HomeOption = None,
 ) -> None:
     """Render what waits in the queue with one GPU, until SIGTERM or Ctrl-C; a second one stops at once."""
-    _need_queue()
+    place = _place(Where(database=database, store=store, home=home))
     from wayframe.workflow.queue.exposition import QueueCollector, WorkerMeters, serve_metrics
     from wayframe.workflow.queue.gpus import gpus
     from wayframe.workflow.queue.offer import Offer
     from wayframe.workflow.queue.worker import CPU, Worker, WorkerOptions
 
-    place = _place(home, database=database, store=store)
     chosen = gpu or next(iter(gpus()), CPU)
     label = chosen if chosen == CPU else f"gpu{chosen}"
     options = WorkerOptions(
@@ -156,13 +145,12 @@ def orchestrator(
     home: HomeOption = None,
 ) -> None:
     """Begin and finish runs, and hand on the work of dead workers, until SIGTERM or Ctrl-C. Two or more may run."""
-    _need_queue()
+    place = _place(Where(database=database, store=store, home=home))
     from prometheus_client import CollectorRegistry
 
     from wayframe.workflow.queue.exposition import QueueCollector, serve_metrics
     from wayframe.workflow.queue.orchestrator import Orchestrator
 
-    place = _place(home, database=database, store=store)
     own = name or _machine_name("orchestrator")
 
     def work(stop: Stop) -> bool:
@@ -213,22 +201,17 @@ class _Common:
         return {DATABASE_VARIABLE: self.place.database.text, **shared}
 
 
-def _need_queue() -> None:
-    """Raise `StoreError` where the extra `queue` is not installed."""
+def _place(where: Where) -> Place:
+    """The place to work at. Raises `StoreError` where the extra `queue` is not installed."""
     from importlib.util import find_spec
 
     from wayframe.errors import StoreError
 
+    place = where.place()
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
-        raise StoreError(f'the queue needs {", ".join(missing)}, not installed here: pip install "wayframe[queue]"')
-
-
-def _place(home: Path | None, *, database: str | None, store: str | None) -> Place:
-    from wayframe.store.home import open_home
-    from wayframe.workflow.queue.place import Place
-
-    return Place.open(home=open_home(home), database=database, store=store)
+        raise StoreError(f'this needs {", ".join(missing)}, not installed here: pip install "wayframe[queue]"')
+    return place
 
 
 def _serve(work: Callable[[Stop], bool], *, name: str, log_json: bool) -> None:

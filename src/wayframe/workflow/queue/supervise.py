@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -96,6 +96,8 @@ class Program:
             return None
         for reader in self._readers:
             reader.join(1.0)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         return Ending(code=code, lines=tuple(self._lines), peak=self._peak)
 
     def wait(self, seconds: float) -> Ending | None:
@@ -126,8 +128,9 @@ def _reading(stream: IO[bytes] | None, take: Callable[[str], None]) -> threading
 
 
 def _read(stream: IO[bytes] | None, take: Callable[[str], None]) -> None:
-    for line in stream or ():
-        take(line.decode(errors="replace").rstrip("\n"))
+    with stream or nullcontext(()) as lines:
+        for line in lines:
+            take(line.decode(errors="replace").rstrip("\n"))
 
 
 def _memory(pid: int) -> int:
