@@ -40,7 +40,8 @@ def plan(spec: Spec, *, home: str | os.PathLike[str] | None = None, options: Map
     """Every step that a run of `spec` would do. Touches no model.
 
     `spec` is a file, a sequence of pictures, a mapping or a loaded spec; an upstream payload is read plainly. Pictures
-    are relative to the file's folder, else to the current one. `options` are those of the engine
+    are relative to the file's folder, else to the current one; those that are addresses are not fetched, but taken from
+    the home folder where a run or `wayframe plan` fetched them. `options` are those of the engine
     (``{"dtype": "float32"}``); they win over the home folder's `options.toml`.
     Raises `errors.InputError`.
     """
@@ -65,16 +66,18 @@ def run(
     """Render `spec` and give back the run: its folder, its record and the video (at `out`, where that is given).
 
     `listen` gets every event; once `cancelled()` is true the run stops with `errors.CancelledError`, and the same call
-    goes on later, with other `options` of the engine, too, as long as they do not decide pixels. LoRAs that are
-    addresses are fetched first. A step that was not applied as it was planned stops the run with `errors.EngineError`,
-    unless `on_difference` is ``"record"``. Raises `errors.WayframeError`.
+    goes on later, with other `options` of the engine, too, as long as they do not decide pixels. Keyframes that are
+    https addresses of public hosts and LoRAs that are addresses are fetched first. A step that was not applied as it
+    was planned stops the run with `errors.EngineError`, unless `on_difference` is ``"record"``. Raises
+    `errors.WayframeError`.
     """
     from wayframe.errors import SpecError
     from wayframe.store.home import open_home
+    from wayframe.workflow.fetched import PictureTerms, fetched_trip
     from wayframe.workflow.lora_files import Fetch
     from wayframe.workflow.render import OnDifference
     from wayframe.workflow.run import RunOptions, run_trip
-    from wayframe.workflow.sources import trip_of_spec, trip_to_run
+    from wayframe.workflow.sources import trip_to_run
 
     if on_difference not in tuple(OnDifference):
         raise SpecError("on_difference", f"expected {' or '.join(OnDifference)}", on_difference)
@@ -86,7 +89,8 @@ def run(
         cancelled=cancelled or (lambda: False),
         on_difference=OnDifference(on_difference),
     )
-    make = partial(trip_of_spec, _source(spec), home=place, options=options)
+    terms = PictureTerms(cancelled=manner.cancelled)
+    make = partial(fetched_trip, _source(spec), home=place, terms=terms, options=options)
     trip = trip_to_run(make, home=place, fetch=Fetch(listen=manner.listen, cancelled=manner.cancelled))
     return run_trip(trip, home=place, options=manner)
 

@@ -197,10 +197,11 @@ def test_flags_take_the_place_of_the_payloads_words(wayframe: Terminal):
 
 def test_a_run_needs_the_pictures_and_finds_them_by_their_names(wayframe: Terminal):
     path = payload(wayframe)
-    line = wayframe.fails("run", path, "--engine", "null")
-    assert line.startswith(
-        "error: keyframes: 3 of them are not here: 0.png, 1.png, 2.png; download them into one folder"
-    )
+    line = wayframe.fails("run", path, "--engine", "null", "--offline")
+    assert line.startswith("error: keyframes: 3 of them are not here: 0.png, 1.png, 2.png; leave out --offline, or")
+    unknown = wayframe.fails("run", path, "--engine", "null")
+    assert unknown.startswith("error: keyframes[0].image: the host example.invalid is not known; ")
+    assert "--keyframes FOLDER" in unknown
     printed = wayframe("run", path, "--engine", "null", "--keyframes", ".", "--out", "out.mp4", "--quiet")
     assert printed.code == 0, printed
     assert (wayframe.folder / "out.mp4").exists()

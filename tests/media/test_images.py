@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from wayframe.errors import ImageError, SpecError
-from wayframe.media.images import ImageLimits, image_facts, load_image
+from wayframe.media.images import ImageLimits, image_facts, load_image, named_by_content
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -277,3 +278,46 @@ def test_broken_exif_does_not_matter(tmp_path: Path):
     directory[0x0112] = 99
     quarters().save(tmp_path / "a.jpg", exif=b"Exif\0\0" + directory.tobytes()[:9])
     assert load_image(tmp_path / "a.jpg").shape == (64, 96, 3)
+
+
+def heic(path: Path, picture: Image.Image) -> Path:
+    """The picture of a phone, as good as lossless."""
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(picture).save(path, quality=100, chroma=444)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF", "no-suffix"])
+def test_heic_is_read_with_its_extra(tmp_path: Path, name: str):
+    path = tmp_path / name
+    heic(tmp_path / "a.heic", quarters()).rename(path)
+    facts = image_facts(path)
+    assert (facts.width, facts.height, facts.format) == (96, 64, "HEIF")
+    assert near(corners(load_image(path)), [RED, GREEN, BLUE, WHITE])
+
+
+def test_heic_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = heic(tmp_path / "a.heic", quarters())
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(
+        ImageError, match=r"a\.heic: is HEIC, which needs one more package; pip install 'wayframe\[heic\]'"
+    ):
+        image_facts(path)
+
+
+def test_heic_under_another_suffix_and_damaged_heic_are_told(tmp_path: Path):
+    heic(tmp_path / "a.heic", quarters()).rename(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match=r"is HEIF, but its name says JPEG; rename it to a\.heic"):
+        image_facts(tmp_path / "a.jpg")
+    path = heic(tmp_path / "b.heic", quarters())
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ImageError, match=r"b\.heic: is damaged"):
+        load_image(path)
+
+
+def test_a_name_by_content_has_the_suffix_of_what_the_file_holds(tmp_path: Path):
+    quarters().save(tmp_path / "page", format="WEBP")
+    assert named_by_content(tmp_path / "page", stem="shore") == "shore.webp"
+    (tmp_path / "page").write_text("<html>")
+    with pytest.raises(ImageError, match="is no picture that can be read"):
+        named_by_content(tmp_path / "page", stem="shore")

@@ -13,11 +13,13 @@ import typer
 
 from wayframe.cli.database import DatabaseOption
 from wayframe.cli.options import (
+    AllowPrivateOption,
     EngineOptions,
     HomeOption,
     JsonOption,
     KeyframesOption,
     LikeOption,
+    OfflineOption,
     Sources,
     StrictOption,
     spec_flags,
@@ -59,6 +61,8 @@ def plan(
     like: LikeOption = Like.PLAIN,
     strict: StrictOption = False,
     keyframes: KeyframesOption = None,
+    offline: OfflineOption = False,
+    allow_private: AllowPrivateOption = False,
     option: EngineOptions = None,
     write_prompts: Annotated[
         bool, typer.Option("--write-prompts", help="Have a vision model write the prompts that the spec asks it for.")
@@ -73,7 +77,14 @@ def plan(
     home: HomeOption = None,
 ) -> None:
     """Show every step that a run would do; touches no model, unless prompts are to be written."""
-    given = _Given(sources=sources, words=words, keyframes=keyframes, options=option or [])
+    given = _Given(
+        sources=sources,
+        words=words,
+        keyframes=keyframes,
+        options=option or [],
+        offline=offline,
+        allow_private=allow_private,
+    )
     if out is not None and not write_prompts:
         raise typer.BadParameter("is for --write-prompts", param_hint="--out")
     if write_prompts:
@@ -249,6 +260,8 @@ class _Given:
     words: dict[str, Any]
     keyframes: Path | None
     options: list[str]
+    offline: bool = True
+    allow_private: bool = False
 
 
 def _trip(given: _Given, *, home: Path | None, like: Like, strict: bool = False) -> Trip:
@@ -260,12 +273,15 @@ def _maker(given: _Given, *, home: Path | None, like: Like, strict: bool) -> tup
     from wayframe.store.home import open_home
     from wayframe.workflow import sources as read
     from wayframe.workflow.engine_options import parse_options
+    from wayframe.workflow.fetched import PictureTerms, fetched_trip
 
     place = open_home(home, make=False)
     reading = read.Reading(like=like, strict=strict, home=place)
     source = read.spec_source(given.sources, words=given.words, reading=reading)
     options = parse_options(given.options)
-    return source, partial(read.trip_of_spec, source, home=place, pictures=given.keyframes, options=options)
+    terms = PictureTerms(offline=given.offline, allow_private=given.allow_private, needed=False, attempts=2)
+    make = partial(fetched_trip, source, home=place, terms=terms, pictures=given.keyframes, options=options)
+    return source, make
 
 
 def _record(what: str, *, where: Where) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wayframe.cli.options import EngineOptions, HomeOption, LikeOption, StrictOption, spec_flags
+from wayframe.cli.options import (
+    AllowPrivateOption,
+    EngineOptions,
+    HomeOption,
+    LikeOption,
+    OfflineOption,
+    StrictOption,
+    spec_flags,
+)
 from wayframe.cli.places import StoreOption, Where
 from wayframe.cli.trips import (
     Difference,
@@ -48,6 +56,8 @@ def run(
     keyframes: PicturesOption = None,
     like: LikeOption = Like.PLAIN,
     strict: StrictOption = False,
+    offline: OfflineOption = False,
+    allow_private: AllowPrivateOption = False,
     option: EngineOptions = None,
     on_difference: DifferenceOption = Difference.STOP,
     out: OutOption = None,
@@ -76,6 +86,8 @@ def run(
         like=like,
         strict=strict,
         options=option or [],
+        offline=offline,
+        allow_private=allow_private,
     )
     manner = Manner(
         out=out, force=force, show="quiet" if quiet else "json" if json_events else "text", on_difference=on_difference

@@ -36,6 +36,14 @@ KeyframesOption = Annotated[
     typer.Option("--keyframes", help="Folder of the pictures that are addresses in the spec.", show_default=False),
 ]
 
+OfflineOption = Annotated[
+    bool,
+    typer.Option("--offline", help="Fetch no keyframes: those that are addresses are taken as far as they are here."),
+]
+AllowPrivateOption = Annotated[
+    bool,
+    typer.Option("--allow-private", help="Fetch keyframes also from hosts of a private network, and by plain http."),
+]
 EngineOptions = Annotated[
     list[str] | None,
     typer.Option(

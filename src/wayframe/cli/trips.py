@@ -74,12 +74,15 @@ class Given:
     like: Like
     strict: bool
     options: list[str]
+    offline: bool = False
+    allow_private: bool = False
 
     def maker(self, home: Path | None) -> Callable[[], Trip]:
         """What makes the trip, after the words were checked. Raises `typer.BadParameter` for a wrong mixture."""
         from wayframe.store.home import open_home
         from wayframe.workflow import sources as read
         from wayframe.workflow.engine_options import parse_options
+        from wayframe.workflow.fetched import PictureTerms, fetched_trip
 
         given = [bool(self.sources), self.plan is not None, self.video is not None]
         if given.count(True) != 1:
@@ -94,4 +97,5 @@ class Given:
             return partial(read.trip_of_video, self.video, keyframes=self.keyframes, home=place, options=options)
         reading = read.Reading(like=self.like, strict=self.strict, home=place)
         source = read.spec_source(self.sources, words=self.words, reading=reading)
-        return partial(read.trip_of_spec, source, home=place, pictures=self.keyframes, options=options)
+        terms = PictureTerms(offline=self.offline, allow_private=self.allow_private)
+        return partial(fetched_trip, source, home=place, terms=terms, pictures=self.keyframes, options=options)

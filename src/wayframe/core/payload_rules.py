@@ -224,7 +224,7 @@ KEYFRAME_REMOTE = rule(
     Severity.INFO,
     title="A keyframe is known by its address only",
     why="Its size is taken to be the output's and its digest is made of the address, so content keys are provisional.",
-    action="Download the picture, and name its folder with --keyframes.",
+    action="Plan without --offline, so that it is fetched, or name the folder that holds it with --keyframes.",
 )
 LORA_BY_NAME = rule(
     "lora-by-name",

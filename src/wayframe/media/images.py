@@ -20,9 +20,12 @@ from wayframe.errors import ImageError
 from wayframe.files import sha256_file
 from wayframe.media.colour import flattened, has_alpha, matte_colour
 from wayframe.media.fit import Fit, fit_image
+from wayframe.media.heif import FORMAT as HEIF
+from wayframe.media.heif import SUFFIXES as HEIF_SUFFIXES
+from wayframe.media.heif import ready_for
 from wayframe.media.pixels import Frame
 
-__all__ = ["Fit", "ImageFacts", "ImageLimits", "fit_image", "image_facts", "load_image"]
+__all__ = ["Fit", "ImageFacts", "ImageLimits", "fit_image", "image_facts", "load_image", "named_by_content"]
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -32,6 +35,7 @@ _SUFFIXES = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
     "BMP": (".bmp",),
+    HEIF: HEIF_SUFFIXES,
 }
 _FORMAT_OF = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 _URL = re.compile(r"^[a-z][a-z0-9+.\-]+:/", re.IGNORECASE)
@@ -99,10 +103,10 @@ def image_facts(path: Path, *, matte: str = BLACK, limits: ImageLimits = DEFAULT
 
 
 def load_image(path: Path, *, matte: str = BLACK, limits: ImageLimits = DEFAULT_LIMITS) -> Frame:
-    """Decode a picture to (height, width, 3) RGB: JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP, any depth and colour model.
+    """Decode a picture to (height, width, 3) RGB: JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP or HEIC.
 
-    Of an animation the first frame is taken, EXIF orientation is applied, colour profiles are converted to sRGB, 16
-    bits are scaled to 8, transparency is laid on `matte` (``#rrggbb``).
+    Any depth and colour model will do. Of an animation the first frame is taken, EXIF orientation is applied, colour
+    profiles are converted to sRGB, 16 bits are scaled to 8, transparency is laid on `matte` (``#rrggbb``).
     Raises `ImageError`, in one line with the file's name, for a file that is missing, no picture, damaged, above
     `limits` (checked before decoding), or another format than its suffix says; `SpecError` for a matte that is none.
     """
@@ -119,7 +123,7 @@ def _opened(path: Path, limits: ImageLimits) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow warns of is either checked here or a matter of taste
-            with Image.open(path, formats=tuple(_SUFFIXES)) as image:
+            with Image.open(path, formats=_formats(path)) as image:
                 _check_header(image, path, limits)
                 yield image
     except UnidentifiedImageError as exc:
@@ -132,6 +136,19 @@ def _opened(path: Path, limits: ImageLimits) -> Iterator[Image.Image]:
     except _BROKEN as exc:
         reason = " ".join(str(exc).split()) or type(exc).__name__
         raise ImageError(str(path), f"is damaged: {reason}", fix="save or download it again") from exc
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """The formats that may be in a file; HEIF has a decoder only where its extra is installed."""
+    return tuple(_SUFFIXES) if ready_for(path) else tuple(name for name in _SUFFIXES if name != HEIF)
+
+
+def named_by_content(path: Path, *, stem: str) -> str:
+    """A file name of `stem` with the suffix of what the file holds, whatever it is called.
+
+    Raises `ImageError` as `image_facts` does.
+    """
+    return f"{stem}{_SUFFIXES[image_facts(path).format][0]}"
 
 
 def _check_file(path: Path, limits: ImageLimits) -> None:

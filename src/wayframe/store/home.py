@@ -50,6 +50,11 @@ class Home:
         return self.root / "bundles"
 
     @property
+    def keyframes(self) -> Path:
+        """Keyframes that were fetched from addresses, in folders named by the sha256 of their bytes."""
+        return self.root / "keyframes"
+
+    @property
     def loras(self) -> Path:
         """LoRAs that were fetched from plain addresses; one folder per address."""
         return self.root / "loras"

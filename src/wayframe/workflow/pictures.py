@@ -1,4 +1,4 @@
-"""The pictures of a spec's keyframes: files here, or addresses of which only the name is known."""
+"""The pictures of a spec's keyframes: files here, addresses that were fetched, or only the name of an address."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from wayframe.core.spec import TravelSpec
 from wayframe.errors import ImageError, SpecError
 from wayframe.files import redact_text
 from wayframe.media.images import BLACK, ImageFacts, image_facts
+from wayframe.store.home import Home
+from wayframe.store.pictures import PictureShelf
 
 REMOTE = "url:"
 
 
 def keyframe_files(
-    spec: TravelSpec, *, base: Path, pictures: Path | None
+    spec: TravelSpec, *, base: Path, pictures: Path | None, home: Home | None = None
 ) -> tuple[tuple[Path, ...], list[KeyframeFacts]]:
-    """The file and the facts of every keyframe.
+    """The file and the facts of every keyframe; nobody is asked for one.
 
-    An address is taken from the folder `pictures`, where a file has its name; else only its name is given, its digest
-    is ``url:`` and the address without its query, and its size is the spec's resolution. Raises `ImageError` for a bad
-    picture and `SpecError` for an address in a spec without a resolution.
+    An address is taken from the folder `pictures`, where a file has its name, or from what was fetched into `home`;
+    else only its name is given, its digest is ``url:`` and the address without its query, and its size is the spec's
+    resolution. Raises `ImageError` for a bad picture and `SpecError` for an address in a spec without a resolution.
     """
-    if pictures is not None and not pictures.is_dir():
-        raise SpecError("keyframes", "is not a folder", str(pictures))
+    check_folder(pictures)
     known: dict[Path, ImageFacts] = {}
     files, facts = [], []
     for index, keyframe in enumerate(spec.keyframes):
-        file, is_here = _file(keyframe.image, base=base, pictures=pictures)
+        file, is_here = _file(keyframe.image, base=base, pictures=pictures, home=home)
         files.append(file)
         if is_here and file not in known:
             known[file] = _facts(file, matte=spec.matte or BLACK, index=index)
@@ -40,15 +41,29 @@ def keyframe_files(
     return tuple(files), facts
 
 
-def _file(image: str, *, base: Path, pictures: Path | None) -> tuple[Path, bool]:
-    if "://" not in image:
+def check_folder(pictures: Path | None) -> None:
+    """Raise `SpecError` for a folder of pictures that is none."""
+    if pictures is not None and not pictures.is_dir():
+        raise SpecError("keyframes", "is not a folder", str(pictures))
+
+
+def _file(image: str, *, base: Path, pictures: Path | None, home: Home | None) -> tuple[Path, bool]:
+    if not is_address(image):
         return base / image, True
-    name = _name(image)
-    file = pictures / name if pictures else Path(name)
-    return file, pictures is not None and file.is_file()
+    name = picture_name(image)
+    own = pictures / name if pictures else None
+    if own is not None and own.is_file():
+        return own, True
+    kept = PictureShelf(home=home).find(image) if home else None
+    return (kept, True) if kept else (own or Path(name), False)
 
 
-def _name(address: str) -> str:
+def is_address(image: str) -> bool:
+    """Whether the `image` of a keyframe is an address."""
+    return "://" in image
+
+
+def picture_name(address: str) -> str:
     """The file's name at the end of an address, whatever stands before it."""
     path = address.split("?")[0].split("#")[0].partition("://")[2].partition("/")[2]
     return unquote(path).replace("\\", "/").rsplit("/", 1)[-1] or "keyframe"
@@ -93,9 +108,9 @@ def remote_findings(facts: Sequence[KeyframeFacts]) -> list[Finding]:
 def check_pictures(remote: Sequence[str]) -> None:
     """Raise `ImageError` when there is a keyframe without a file: a plan can do without, a run cannot."""
     if remote:
-        names = ", ".join(dict.fromkeys(_name(address) for address in remote))
+        names = ", ".join(dict.fromkeys(picture_name(address) for address in remote))
         raise ImageError(
             "keyframes",
             f"{len(remote)} of them are not here: {names}",
-            fix="download them into one folder and name it with --keyframes",
+            fix="leave out --offline, or download them into one folder and name it with --keyframes",
         )

@@ -21,6 +21,7 @@ from wayframe.files import Redactor, is_secret_name, secret_values
 from wayframe.media.index import read_metadata
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
+from wayframe.store.pictures import PictureShelf
 from wayframe.store.runs import RECORD_SCHEMA
 from wayframe.store.specs import SUFFIXES, read_data
 from wayframe.workflow.bench import check_engine
@@ -170,11 +171,18 @@ def trip_of_video(path: Path, *, keyframes: Path | None, home: Home, options: Ma
 
 def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mapping[str, str]) -> Trip:
     """The trip of a plan, ready to run: its pictures and LoRAs are found by digest, its engine gets its options."""
-    trip, loras = prepare_plan(plan, folders=folders), dict[str, Path]()
+    trip, loras = prepare_plan(plan, folders=[*folders, *_fetched(plan, home=home)]), dict[str, Path]()
     said = engine_options(plan.engine, home=home, given=options)
     if engine_facts(plan.engine, options=said).denoises:
         plan, loras = found_loras(plan, folders=folders, home=home)
     return replace(trip, plan=plan, loras=loras, options=said)
+
+
+def _fetched(plan: Plan, *, home: Home) -> list[Path]:
+    """The folders of the home folder that hold a keyframe of the plan which came from an address."""
+    shelf = PictureShelf(home=home)
+    places = [shelf.folder(keyframe.digest) for keyframe in plan.keyframes if keyframe.digest.isalnum()]
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
 
 
 def trip_to_run(make: Callable[[], Trip], *, home: Home, fetch: Fetch) -> Trip:

@@ -24,6 +24,7 @@ from wayframe.engines.base import EngineSetup
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import SpecError
 from wayframe.files import redact_text, sha256_file
+from wayframe.media.heif import SUFFIXES as HEIF_SUFFIXES
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
@@ -34,7 +35,7 @@ from wayframe.workflow.model_weights import weights_identity
 from wayframe.workflow.pictures import keyframe_files, remote_findings
 from wayframe.workflow.prompts import Prompts, Shown, failed_findings, find_prompts
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", *HEIF_SUFFIXES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def prepare(
     model writes are taken from the home folder; for one that is not there the base prompt stands. `imported` tells of
     the payload that the spec was made of. Raises `InputError` for anything that is wrong.
     """
-    images, facts = keyframe_files(spec, base=base, pictures=pictures)
+    images, facts = keyframe_files(spec, base=base, pictures=pictures, home=home)
     catalogue = load_catalogue(home)
     first_size = (facts[0].width, facts[0].height)
     resolved = resolve(spec, catalogue=catalogue, first_size=first_size)

@@ -1,0 +1,153 @@
+"""Keyframes by address: fetched once, kept by content, and only pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import Fault, FileServer, serving
+from wayframe.core.spec import parse_spec
+from wayframe.download import MIB
+from wayframe.errors import CancelledError, ImageError, SpecError, StoreError
+from wayframe.workflow import fetched
+from wayframe.workflow.fetched import PictureTerms, fetched_trip
+from wayframe.workflow.run import RunOptions, run_trip
+from wayframe.workflow.sources import SpecSource, trip_of_plan
+from wayframe.workflow.trip import Trip
+from workflow.rides import HEIGHT, WIDTH, Data, Ground, through
+
+LAN = PictureTerms(allow_private=True)
+SIGNATURE = "deadbeefdeadbeef"
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground.at(tmp_path, count=3)
+
+
+@pytest.fixture
+def server(ground: Ground) -> Iterator[FileServer]:
+    files = {f"/{path.name}": path.read_bytes() for path in ground.folder.glob("*.png")}
+    running = FileServer(files=files)
+    with serving(running):
+        yield running
+
+
+def by_address(server: FileServer, *names: str, **said: object) -> Data:
+    keyframes = [{"image": f"{server.url}/{name}"} for name in names]
+    return {"keyframes": keyframes, "engine": "null", "segment_frames": 5, **said}
+
+
+def trip(ground: Ground, data: Data, *, terms: PictureTerms = LAN, pictures: Path | None = None) -> Trip:
+    source = SpecSource(spec=parse_spec(data), base=ground.folder)
+    return fetched_trip(source, home=ground.home, terms=terms, pictures=pictures)
+
+
+def test_pictures_by_address_are_those_of_local_files(ground: Ground, server: FileServer) -> None:
+    made, local = trip(ground, by_address(server, "0.png", "1.png")), ground.trip(through(0, 1))
+    assert made.plan.keyframes == local.plan.keyframes
+    assert made.plan.size == (WIDTH, HEIGHT)
+    assert made.remote == ()
+    assert run_trip(made, home=ground.home, options=RunOptions()).record["status"] == "completed"
+
+
+def test_a_picture_is_kept_by_its_content_with_its_address_and_asked_for_once(
+    ground: Ground, server: FileServer
+) -> None:
+    data = by_address(server, f"0.png?X-Amz-Signature={SIGNATURE}", "1.png", "0.png?X-Amz-Signature=another1234567890")
+    made = trip(ground, data)
+    digest = hashlib.sha256((ground.folder / "0.png").read_bytes()).hexdigest()
+    assert made.images[0] == made.images[2] == ground.home.keyframes / digest / "0.png"
+    assert len(server.gets("/0.png")) == 1
+    notes = [json.loads(path.read_text()) for path in (ground.home.keyframes / "addresses").glob("*.json")]
+    assert {note["sha256"] for note in notes} == {keyframe.digest for keyframe in made.plan.keyframes}
+    assert not any(SIGNATURE in path.read_text() for path in ground.home.keyframes.rglob("*.json"))
+    server.files.clear()
+    assert trip(ground, data, terms=PictureTerms(offline=True)).plan == made.plan
+
+
+def test_a_plan_finds_the_pictures_that_were_fetched_for_it(ground: Ground, server: FileServer, tmp_path: Path) -> None:
+    made = trip(ground, by_address(server, "0.png", "1.png"))
+    path = tmp_path / "apart" / "plan.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(made.planned()))
+    assert trip_of_plan(path, keyframes=None, home=ground.home).images == made.images
+
+
+def test_a_server_that_is_busy_is_asked_again(ground: Ground, server: FileServer) -> None:
+    server.faults["/0.png"] = [Fault(status=503, headers={"Retry-After": "0"})] * 2
+    made = trip(ground, by_address(server, "0.png", "1.png"))
+    assert made.plan.keyframes == ground.trip(through(0, 1)).plan.keyframes
+    assert len(server.gets("/0.png")) == 3
+
+
+def test_private_hosts_and_plain_http_are_refused(ground: Ground, server: FileServer) -> None:
+    with pytest.raises(SpecError, match=r"keyframes\[0\]\.image: is fetched by https only .*--allow-private"):
+        trip(ground, by_address(server, "0.png", "1.png"), terms=PictureTerms())
+    hidden = {"keyframes": [{"image": f"https://127.0.0.1:{server.port}/0.png"}, {"image": "1.png"}], "engine": "null"}
+    with pytest.raises(StoreError, match=r"keyframes\[0\]\.image: the host 127\.0\.0\.1 is in a private network"):
+        trip(ground, hidden, terms=PictureTerms())
+    assert server.asked == []
+
+
+def test_other_schemes_are_not_fetched(ground: Ground) -> None:
+    with pytest.raises(SpecError, match=r"is fetched by https only \(got 'file:///etc/passwd'\); give a file"):
+        trip(ground, {"keyframes": [{"image": "file:///etc/passwd"}, {"image": "1.png"}], "engine": "null"})
+
+
+@pytest.mark.parametrize("body", [b"<html>please log in</html>", b"", b"\x89PNG\r\n\x1a\nbroken"])
+def test_what_is_no_picture_is_refused_and_not_kept(ground: Ground, server: FileServer, body: bytes) -> None:
+    server.files["/0.png"] = body
+    with pytest.raises(ImageError, match=r"keyframes\[0\]\.image: is .*http://127\.0\.0\.1") as caught:
+        trip(ground, by_address(server, f"0.png?token={SIGNATURE}", "1.png"))
+    assert SIGNATURE not in str(caught.value)
+    assert [path for path in ground.home.keyframes.rglob("*") if path.suffix not in (".lock", "")] == []
+
+
+def test_the_suffix_follows_from_the_content(ground: Ground, server: FileServer) -> None:
+    server.files["/photo.jpg"] = server.files["/0.png"]
+    assert trip(ground, by_address(server, "photo.jpg", "1.png")).images[0].name == "photo.png"
+
+
+def test_a_picture_above_the_limit_is_not_taken(
+    ground: Ground, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fetched.LARGEST == 64 * MIB
+    monkeypatch.setattr(fetched, "LARGEST", 1000)
+    with pytest.raises(StoreError, match=r"keyframes\[0\]\.image: .* is larger than"):
+        trip(ground, by_address(server, "0.png", "1.png"))
+
+
+def test_what_cannot_be_fetched_stops_a_run_and_is_a_finding_of_a_plan(ground: Ground, server: FileServer) -> None:
+    data = by_address(server, "gone.png", "1.png", resolution="64x48")
+    with pytest.raises(StoreError, match=r"keyframes\[0\]\.image: .*/gone\.png has no such file \(HTTP 404\)"):
+        trip(ground, data)
+    made = trip(ground, data, terms=PictureTerms(allow_private=True, needed=False))
+    (found,) = [item for item in made.plan.findings if item.code == "keyframe-remote"]
+    assert "HTTP 404" in found.message
+    assert "HTTP 404" in str(found.evidence["why"])
+    assert len(made.remote) == 1
+    del data["resolution"]
+    with pytest.raises(StoreError, match="HTTP 404"):
+        trip(ground, data, terms=PictureTerms(allow_private=True, needed=False))
+
+
+def test_offline_and_a_folder_of_pictures_ask_nobody(ground: Ground, server: FileServer, tmp_path: Path) -> None:
+    data = by_address(server, "0.png", "1.png", resolution="64x48")
+    assert len(trip(ground, data, terms=PictureTerms(offline=True)).remote) == 2
+    shutil.copytree(ground.folder, tmp_path / "mine")
+    made = trip(ground, data, pictures=tmp_path / "mine")
+    assert made.images == (tmp_path / "mine" / "0.png", tmp_path / "mine" / "1.png")
+    assert server.asked == []
+
+
+def test_a_cancelled_fetch_stops(ground: Ground, server: FileServer) -> None:
+    with pytest.raises(CancelledError):
+        trip(
+            ground, by_address(server, "0.png", "1.png"), terms=PictureTerms(allow_private=True, cancelled=lambda: True)
+        )
