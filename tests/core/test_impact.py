@@ -6,7 +6,8 @@ import pytest
 
 from wayframe.core.impact import IMPACT_RANK, Impact, impact_of, names_of, parts_of
 from wayframe.core.payload_keys import OPTIONAL, REQUIRED, SWITCHED, UNSUPPORTED
-from wayframe.core.spec import Keyframe, TravelSpec
+from wayframe.core.spec import TravelSpec
+from wayframe.core.spec_stops import Keyframe
 
 WORKFLOW, PICTURE, COSMETIC, NOISE = Impact.WORKFLOW, Impact.PICTURE, Impact.COSMETIC, Impact.NOISE
 
@@ -32,8 +33,8 @@ PAYLOAD = {
 }
 OURS = {
     WORKFLOW: """model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity
-        keyframes bundles""",
-    PICTURE: """image prompt negative_prompt seed at resolution segment_frames overlap guidance flow_shift fit matte
+        keyframes bundles written prompts.write prompts.model prompts.base_url""",
+    PICTURE: """image prompt text_before text_after negative_prompt seed at resolution segment_frames overlap guidance flow_shift fit matte
         curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest cfg_star cfg_zero""",
     COSMETIC: "fps profile partial",
     NOISE: "key plan_digest created finished tasks",

@@ -66,7 +66,7 @@ _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
         (Topic.EXPERTS, r"experts?|model_switch_phase2?"),
         (Topic.KEYFRAMES, r"keyframes?|image.*|input_image.*|fit|matte"),
         (Topic.SEED, r"seed.*"),
-        (Topic.PROMPTS, r".*prompts?(_expanded)?|enhance_prompt|text_(before|after)_prompts"),
+        (Topic.PROMPTS, r".*prompts?(_expanded)?|enhance_prompt|text_(before|after)(_prompts)?|written"),
         (
             Topic.GUIDANCE,
             r"guidance.*|phase_configs?(_expanded)?|phases|num_phases|cfg_.*|.*thresholds?2?|preset|advanced_mode",
@@ -177,6 +177,8 @@ def topic_of(difference: Difference) -> Topic:
     if re.fullmatch(r"segments\[\d+\]", difference.path):
         return Topic.KEYFRAMES  # a segment that one side alone has: its keyframes are not neighbours in the other
     inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
+    if "prompts" in names_of(inside)[:-1]:
+        return Topic.PROMPTS  # whose model it is that writes them
     for name in reversed(names_of(inside)):
         for topic, pattern in _TOPICS:
             if pattern.fullmatch(name):

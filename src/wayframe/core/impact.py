@@ -37,6 +37,8 @@ NOT_NOISE = re.compile(
 LORA_ADDRESS = ("file", "url")
 """LoRAs are matched by these: what differs in them is a folder or a query."""
 
+WRITER_EFFECT = 15
+"""Of a step more in the workflow: what it does to the picture shows in the prompts."""
 # Name of the last key of a path -> what it does, and how strongly it moves the picture (0 to 100).
 NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
     (re.compile(pattern), impact, effect)
@@ -67,7 +69,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"guidance|guidance_scale|guidance[23]_scale", Impact.PICTURE, 72),
         (r"flow_shift|timesteps?|sigmas?|sigma_next", Impact.PICTURE, 66),
         (
-            r"((base|enhanced)_)?prompts?|(base|enhanced)_prompts_expanded|text_(before|after)_prompts",
+            r"((base|enhanced)_)?prompts?|(base|enhanced)_prompts_expanded|text_(before|after)(_prompts)?",
             Impact.PICTURE,
             64,
         ),
@@ -76,10 +78,14 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"resolution|parsed_resolution_wh|width|height", Impact.PICTURE, 70),
         (r".*frames.*|video_length|positions|at", Impact.PICTURE, 58),
         (r"overlap.*|frame_overlap.*", Impact.PICTURE, 45),
-        (r"fit|matte|curve|crossfade.*|colour_match.*|after_first_post.*|upscale_factor", Impact.PICTURE, 35),
+        (
+            r"fit|matte|curve|crossfade.*|colour_match.*|saturation|brightness|banner|after_first_post.*|upscale_factor",
+            Impact.PICTURE,
+            35,
+        ),
         (r"switch_threshold2?|thresholds?|planned_thresholds", Impact.PICTURE, 30),
         (r"digest", Impact.PICTURE, 20),
-        (r"enhance_prompt", Impact.WORKFLOW, 15),  # a step more; what it does to the picture shows in the prompts
+        (r"enhance_prompt|written", Impact.WORKFLOW, WRITER_EFFECT),
         (r"show_input_images", Impact.COSMETIC, 15),
         (r"fps|fps_helpers|force_fps|profile|audio_url|partial", Impact.COSMETIC, 10),
     )
@@ -105,17 +111,27 @@ def impact_of(path: str) -> tuple[Impact, int]:
     names = names_of(path)
     if names[0] == "segments" and len(names) > 1:  # whose it is says nothing about what it is
         names = names[1:]
-    if names[:2] == ["outcome", "engine"]:  # what the work cost, not what was asked of which engine
-        return Impact.COSMETIC, 5
-    if names in (["planned", "weights"], ["applied", "weights"]):  # those of the model; elsewhere they are a LoRA's
-        return Impact.WORKFLOW, WEIGHTS_EFFECT
-    if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
-        return Impact.NOISE, 0
+    placed = _by_place(names)
+    if placed is not None:
+        return placed
     for name in reversed(names):
         for pattern, impact, effect in NAMES:
             if pattern.fullmatch(name):
                 return impact, effect
     return (Impact.COSMETIC, 5) if names[0] in ("environment", "outcome") else (Impact.PICTURE, UNKNOWN_EFFECT)
+
+
+def _by_place(names: list[str]) -> tuple[Impact, int] | None:
+    """What the place of a value decides, whatever its own name says elsewhere."""
+    if names[:2] == ["outcome", "engine"]:  # what the work cost, not what was asked of which engine
+        return Impact.COSMETIC, 5
+    if names in (["planned", "weights"], ["applied", "weights"]):  # those of the model; elsewhere they are a LoRA's
+        return Impact.WORKFLOW, WEIGHTS_EFFECT
+    if "prompts" in names[:-1]:  # who writes them, and how
+        return Impact.WORKFLOW, WRITER_EFFECT
+    if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
+        return Impact.NOISE, 0
+    return None
 
 
 def _is_noise(name: str) -> bool:
