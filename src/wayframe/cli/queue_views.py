@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wayframe.cli.views import RUN_ID, STATUS_STYLES, out
-from wayframe.core.wording import counted
+from wayframe.core.wording import counted, duration
 
 if TYPE_CHECKING:
     from wayframe.workflow.queue.gc import Collected
@@ -22,7 +22,6 @@ BAR = 10
 RENDERER = "renderer"
 """The process that does a worker's work: the worker's line says what it does."""
 WORKER_STYLES = {"working": "green", "draining": "yellow", "paused": "yellow"}
-MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def print_overview(found: Overview) -> None:
@@ -62,17 +61,6 @@ def print_collected(found: Collected, *, dry_run: bool) -> None:
     for run_id in found.unknown:
         left = f"run {run_id} was not submitted whole, so no segment and no input file is removed: "
         console.print(Text(f"{left}submit it again, or cancel and rm it", style="yellow"), soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """A time in words: ``48 s``, ``3 min``, ``2 h 5 min``, ``4 d``."""
-    if seconds < MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < HOUR:
-        return f"{seconds // MINUTE:.0f} min"
-    if seconds < DAY:
-        return f"{seconds // HOUR:.0f} h {seconds % HOUR // MINUTE:.0f} min"
-    return f"{seconds // DAY:.0f} d"
 
 
 def _print_head(found: Overview, console: Console) -> None:

@@ -23,4 +23,16 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(shown)
 
 
+def duration(seconds: float) -> str:
+    """A time in words: ``48 s``, ``3 min``, ``2 h 5 min``, ``4 d``."""
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE:.0f} min"
+    if seconds < DAY:
+        return f"{seconds // HOUR:.0f} h {seconds % HOUR // MINUTE:.0f} min"
+    return f"{seconds // DAY:.0f} d"
+
+
 SPAN = 3
+MINUTE, HOUR, DAY = 60, 3600, 86400
