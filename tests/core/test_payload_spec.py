@@ -11,6 +11,7 @@ from wayframe.core.findings import Rule, Severity
 from wayframe.core.lint import SWITCH_NEVER
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_spec import import_payload
+from wayframe.core.prompting import wanted
 from wayframe.core.spec import parse_spec, spec_json
 from wayframe.errors import PayloadError, SpecError
 
@@ -324,6 +325,27 @@ def test_upstream_never_chains_i2v_segments_and_plain_reading_does_as_it_is_told
 )
 def test_prompts_are_put_together_as_upstream_does_it(said: Data, prompts: list[str]):
     assert [one.prompt for one in planned(details(**said)).plan.segments] == prompts
+
+
+def test_a_model_writes_the_prompts_that_a_payload_leaves_open():
+    data = details(enhance_prompt=True, base_prompts_expanded=["", "b"], base_prompt="all", text_before_prompts=" old ")
+    got = planned(data)
+    assert got.spec.prompts is not None
+    assert got.spec.prompts.write == "missing"
+    assert wanted(got.spec) == (0,)
+    assert [keyframe.prompt for keyframe in got.spec.keyframes] == [None, "b", None]
+    assert (got.spec.prompt, got.spec.text_before, got.spec.text_after) == ("all", "old", None)
+    assert [one.prompt for one in got.plan.segments] == ["old all", "old b"]
+    origins = got.resolved.origins
+    assert origins["segments[0].prompt"] == "payload:base_prompt"
+    assert origins["segments[1].prompt"] == "payload:base_prompts_expanded"
+    assert [item.evidence["segments"] for item in got.found("payload-prompt-not-enhanced")] == [[1]]
+
+
+def test_a_payload_whose_prompts_are_all_there_asks_no_model():
+    said = {"base_prompts_expanded": ["", "b"]}
+    assert wanted(planned(details(enhance_prompt=True, enhanced_prompts_expanded=["e", "f"], **said)).spec) == ()
+    assert planned(details(**said)).spec.prompts is None
 
 
 def test_an_empty_negative_prompt_falls_back_to_the_one_for_all():
