@@ -63,9 +63,12 @@ class PromptStore:
     def turn(self, *, cancelled: Callable[[], bool]) -> Iterator[None]:
         """Held by the one process of this home that asks; the next one finds what it wrote.
 
-        Raises `CancelledError` while it waits, once `cancelled()` is true.
+        Raises `CancelledError` while it waits, once `cancelled()` is true, and `StoreError` for an unusable folder.
         """
-        self._root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder {self._root} cannot be used: {error.strerror}") from error
         lock = FileLock(self._root / _TURN)
         while True:
             try:
