@@ -31,7 +31,8 @@ def test_an_unknown_name_is_an_error():
 def test_a_writer_says_what_it_would_write_with_before_anything_heavy_is_imported():
     code = (
         "import sys; from wayframe.prompts.base import WriterSetup; from wayframe.prompts.registry import make_writer; "
-        "assert make_writer('openai', WriterSetup(model='m')).identity == 'openai/1 m'; make_writer('qwen', WriterSetup()); "
+        "assert make_writer('openai', WriterSetup(model='m')).identity == 'openai/1 m'; "
+        "make_writer('qwen', WriterSetup()); "
         f"print(sorted({HEAVY}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
