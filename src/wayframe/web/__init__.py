@@ -1,0 +1,1 @@
+"""The page and its JSON API: FastAPI routes, Jinja templates, static files; needs the extra `page`."""
