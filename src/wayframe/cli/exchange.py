@@ -74,7 +74,16 @@ def export(
     what: Annotated[
         str, typer.Argument(help="A spec, or a run's id, folder or `last`.", metavar="SPEC|RUN", show_default=False)
     ],
-    to: Annotated[Target, typer.Option("--to", help="An upstream payload, or WanGP settings for each segment.")],
+    to: Annotated[
+        Target | None,
+        typer.Option("--to", help="An upstream payload, or WanGP settings for each segment.", show_default=False),
+    ] = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="A program that makes one segment with diffusers alone.")
+    ] = False,
+    segment: Annotated[
+        int | None, typer.Option("--segment", help="With --script: which one, from 0.", min=0, show_default="0")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Write it here: a file, or a folder of settings.", show_default=False),
@@ -84,25 +93,45 @@ def export(
     keyframes: KeyframesOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Write a spec or a run as an upstream payload, or as settings of WanGP."""
-    import json
-
+    """Write a spec or a run as an upstream payload, as settings of WanGP, or a segment of it as a program."""
+    if script is (to is not None) or (segment is not None and not script):
+        ways = "--to payload, --to wangp, or --script with --segment"
+        raise typer.BadParameter(f"give one of: {ways}", param_hint="--to/--script")
     export_ = _export(what, like=like, keyframes=keyframes, home=home)
-    data: dict[str, Any] | list[dict[str, Any]] = export_.payload() if to is Target.PAYLOAD else export_.wangp()
+    if to is None:
+        texts = [_script(export_, segment=segment or 0, home=home)]
+    else:
+        texts = _settings(export_, to=to, apart=out is not None and not out.suffix)
     if out is None:
-        typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        typer.echo(texts[0], nl=False)
         return
-    files: dict[Path, object] = {out: data}
-    if isinstance(data, list) and not out.suffix:
-        files = {out / f"segment_{index:03d}.json": one for index, one in enumerate(data)}
-    existing = next((file for file in files if file.exists()), None)
+    names = (
+        [out] if to is not Target.WANGP or out.suffix else [out / f"segment_{i:03d}.json" for i in range(len(texts))]
+    )
+    existing = next((file for file in names if file.exists()), None)
     if existing is not None and not force:
         raise typer.BadParameter(f"{existing} exists; use another name, or --force", param_hint="--out")
     from wayframe.files import write_atomic
 
-    for file, content in files.items():
-        write_atomic(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    for file, text in zip(names, texts, strict=True):
+        write_atomic(file, text)
         typer.echo(str(file))
+
+
+def _settings(export_: Export, *, to: Target, apart: bool) -> list[str]:
+    """The JSON of an export: one text, or one for each segment where settings are wanted `apart`."""
+    import json
+
+    data: dict[str, Any] | list[dict[str, Any]] = export_.payload() if to is Target.PAYLOAD else export_.wangp()
+    parts: list[Any] = data if apart and isinstance(data, list) else [data]
+    return [json.dumps(part, indent=2, ensure_ascii=False) + "\n" for part in parts]
+
+
+def _script(export_: Export, *, segment: int, home: Path | None) -> str:
+    from wayframe.store.home import open_home
+    from wayframe.workflow.script import exported_script
+
+    return exported_script(export_, segment=segment, home=open_home(home, make=False))
 
 
 def _export(what: str, *, like: Like, keyframes: Path | None, home: Path | None) -> Export:

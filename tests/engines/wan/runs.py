@@ -19,7 +19,7 @@ from engines.wan.tiny import TinyKind, TinyModels
 from wayframe.core.catalogue import Catalogue
 from wayframe.core.findings import Finding
 from wayframe.core.levels import segment_differences
-from wayframe.core.plan import EngineFacts, KeyframeFacts, SegmentPlan, make_plan
+from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, make_plan
 from wayframe.core.recipe import lora_files
 from wayframe.core.resolve import resolve
 from wayframe.core.spec import parse_spec
@@ -63,6 +63,11 @@ def seed_phases(high: str = "fast.safetensors", low: str = "slow.safetensors") -
 
 def planned(tiny: TinyModels, kind: TinyKind, *, segments: int = 1, **said: object) -> tuple[SegmentPlan, ...]:
     """Segments of FRAMES frames between as many keyframes as are needed, planned from a spec that says `said`."""
+    return plan_of(tiny, kind, segments=segments, **said).segments
+
+
+def plan_of(tiny: TinyModels, kind: TinyKind, *, segments: int = 1, **said: object) -> Plan:
+    """The plan of `planned`."""
     model = tiny.model(kind)
     stills = [{"image": f"{index}.jpg"} for index in range(segments + 1)]
     data = {
@@ -80,7 +85,7 @@ def planned(tiny: TinyModels, kind: TinyKind, *, segments: int = 1, **said: obje
     facts = [KeyframeFacts(digest=f"{index:064x}", width=WIDTH, height=HEIGHT) for index in range(segments + 1)]
     files = lora_files([segment.recipe for segment in found.segments])
     digests = {file: file.encode().hex().ljust(64, "0")[:64] for file in files}
-    return make_plan(found, keyframes=facts, lora_digests=digests, engine=FACTS).segments
+    return make_plan(found, keyframes=facts, lora_digests=digests, engine=FACTS)
 
 
 def trip(plans: Sequence[SegmentPlan], *, given: tuple[Frame, ...] = ()) -> list[SegmentJob]:

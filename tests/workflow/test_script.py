@@ -1,0 +1,102 @@
+"""The script of a segment: run by another Python without us, it makes what the engine `wan` makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("diffusers")
+
+import torch
+from PIL import Image
+
+from engines.wan import runs
+from engines.wan.tiny import TinyKind, TinyModels
+from wayframe.core.script import ScriptSource, segment_script
+from wayframe.errors import SpecError
+
+DRIVER = """
+import runpy, sys, torch, numpy
+torch.set_num_threads(1)
+made = runpy.run_path(sys.argv[1])
+assert not any(name.split(".")[0] == "wayframe" for name in sys.modules)
+torch.save({"latents": made["latents"], "frames": torch.from_numpy(numpy.array(made["frames"]))}, sys.argv[2])
+"""
+PHASES: dict[str, Any] = {
+    "phases": [
+        {"steps": 1, "guidance": 3, "expert": "high"},
+        {"steps": 1, "guidance": 1, "expert": "high"},
+        {"steps": 1, "guidance": 2, "expert": "low"},
+    ],
+    "flow_shift": 5,
+    "sample_solver": "euler",
+    "loras": [
+        {"file": "fast.safetensors", "multiplier": "0.75;1.0;0"},
+        {"file": "slow.safetensors", "multiplier": "0;0;1"},
+    ],
+}
+ONE: dict[str, Any] = {"phases": [{"steps": 2, "guidance": 2.5}, {"steps": 1, "guidance": 1}], "flow_shift": 3}
+
+
+def script_of(tiny: TinyModels, kind: TinyKind, *, index: int = 0, segments: int = 1, **said: object) -> str:
+    plan = runs.plan_of(tiny, kind, segments=segments, **said)
+    images = [f"{number}.png" for number in range(segments + 1)]
+    source = ScriptSource(plan=plan, model=tiny.model(kind), images=images, dtype="float32", text_length=32)
+    return segment_script(source, index=index)
+
+
+def made_by_script(text: str, *, folder: Path) -> dict[str, torch.Tensor]:
+    for index in range(2):
+        Image.fromarray(runs.frame(index)).save(folder / f"{index}.png")
+    (folder / "segment.py").write_text(text)
+    (folder / "driver.py").write_text(DRIVER)
+    command = [sys.executable, "-W", "ignore", "driver.py", "segment.py", "made.pt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "segment_000.mp4").is_file()
+    made: dict[str, torch.Tensor] = torch.load(folder / "made.pt")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("i2v22", PHASES),
+        ("vace", PHASES),
+        ("t2v", PHASES),
+        ("i2v21", {**ONE, "sample_solver": "unipc"}),
+        ("flf2v21", {**ONE, "sample_solver": "dpm++"}),
+        ("t2v21", {**ONE, "sample_solver": "euler", "cfg_star": True, "cfg_zero": 1}),
+    ],
+)
+def test_the_script_makes_what_the_engine_makes(tiny: TinyModels, tmp_path: Path, kind: TinyKind, said: dict) -> None:
+    files = runs.loras(tiny, kind, folder=tmp_path) if said is PHASES else {}
+    (plan,) = runs.planned(tiny, kind, **said)
+    with runs.latents_seen() as seen, runs.engine_of(runs.setup(tiny, kind, loras=files)) as engine:
+        ours = runs.rendered(engine, runs.trip([plan]))
+    made = made_by_script(script_of(tiny, kind, **said), folder=tmp_path)
+    assert made["latents"].shape == seen[0].shape
+    assert float((made["latents"] - seen[0]).abs().max()) < 1e-4
+    theirs = (made["frames"].numpy() * 255).round().astype(int)
+    assert int(np.abs(theirs - np.stack(ours.frames()).astype(int)).max()) <= 1
+
+
+def test_a_script_is_short_and_knows_nothing_of_us(tiny: TinyModels) -> None:
+    for kind in ("i2v22", "vace", "t2v"):
+        text = script_of(tiny, kind, **PHASES)
+        assert "wayframe" not in text
+        assert len(text.splitlines()) < 150
+        assert max(map(len, text.splitlines())) <= 250
+    assert "fast.safetensors" in text
+
+
+def test_what_a_script_cannot_make_is_refused(tiny: TinyModels) -> None:
+    with pytest.raises(SpecError, match="there are segments 0 to 0"):
+        script_of(tiny, "i2v22", index=3, **PHASES)
+    with pytest.raises(SpecError, match="starts from the last 4 frames of segment 0"):
+        script_of(tiny, "vace", index=1, segments=2, chaining="chained", overlap=4, **PHASES)
