@@ -61,8 +61,8 @@ _STEP = re.compile(
     rf"([^,]{{1,80}}), guidance ({_NUMBER}), (.*)"
 )
 _LORA = re.compile(rf"(.{{1,300}}?) ({_NUMBER})(?: in (\d{{1,9}}) of (\d{{1,9}}) modules)?(?:, |$)")
-_ENGINE = "engine on "
-"""Begins what the engine says of itself after its work."""
+_ENGINE = ("engine on ", "| ")
+"""Begin what the engine says of itself after its work, and what the program behind it printed."""
 
 
 def day_line(text: str) -> tuple[str, str] | None:

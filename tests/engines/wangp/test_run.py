@@ -10,6 +10,7 @@ import pytest
 
 from engines.wangp import installs
 from wayframe.errors import EngineError
+from wayframe.logs import runs
 from wayframe.workflow.run import RunOptions, RunResult, run_trip
 from workflow.rides import LIGHTNING, Ground, lines, through
 
@@ -69,3 +70,11 @@ def test_another_version_of_wangp_has_other_keys(ground: Ground, tmp_path: Path)
     assert ours.plan.segments[0].key != theirs.plan.segments[0].key
     with pytest.raises(Exception, match=r"the engine here is wangp/1\+11\.1 .*plan again here"):
         run_trip(replace(ours, options=theirs.options), home=ground.home, options=RunOptions())
+
+
+def test_what_wangp_printed_is_no_damage_to_the_log(ground: Ground) -> None:
+    result = run(ground)
+    for name in ("debug.log", "events.jsonl"):
+        read = runs([result.folder.path / name])
+        assert [one.run_id for one in read.runs] == [result.folder.run_id]
+        assert read.unread_lines == 0
