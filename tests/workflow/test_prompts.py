@@ -19,6 +19,7 @@ from wayframe.errors import CancelledError, ImageError, PromptError
 from wayframe.store.home import Home, open_home
 from wayframe.store.prompts import PromptStore
 from wayframe.workflow.lora_files import Fetch
+from wayframe.workflow.queue.supplies import trip_to_submit
 from wayframe.workflow.run import RunOptions, RunResult, run_trip
 from wayframe.workflow.sources import SpecSource, trip_of_spec, trip_to_run
 from wayframe.workflow.trip import Trip
@@ -330,3 +331,13 @@ def test_another_home_asks_for_itself(site: Site, tmp_path: Path):
     site.trip(site.data())
     site.trip(site.data(), home=open_home(tmp_path / "elsewhere"))
     assert site.asked() == 4
+
+
+def test_a_run_that_is_queued_has_its_prompts_written_first(site: Site) -> None:
+    fetch = Fetch(listen=site.events.append)
+    trip = trip_to_submit(site.maker(site.data()), home=site.home, fetch=fetch)
+    assert prompts(trip) == [glide("red", "green"), glide("green", "blue")]
+    assert site.asked() == 2
+    again = trip_to_submit(site.maker(site.data()), home=site.home, fetch=fetch)
+    assert prompts(again) == prompts(trip)
+    assert site.asked() == 2

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wayframe.cli.database import DatabaseOption
-from wayframe.cli.options import EngineOptions, HomeOption, JsonOption, LikeOption, StrictOption, spec_flags
+from wayframe.cli.options import (
+    AllowPrivateOption,
+    EngineOptions,
+    HomeOption,
+    JsonOption,
+    LikeOption,
+    OfflineOption,
+    StrictOption,
+    spec_flags,
+)
 from wayframe.cli.places import StoreOption, Where
 from wayframe.cli.trips import (
     Difference,
@@ -67,6 +76,8 @@ def submit(
     ] = False,
     like: LikeOption = Like.PLAIN,
     strict: StrictOption = False,
+    offline: OfflineOption = False,
+    allow_private: AllowPrivateOption = False,
     option: EngineOptions = None,
     on_difference: DifferenceOption = Difference.STOP,
     follow: FollowOption = False,
@@ -88,6 +99,8 @@ def submit(
         like=like,
         strict=strict,
         options=option or [],
+        offline=offline,
+        allow_private=allow_private,
     )
     if out is not None and not follow:
         raise typer.BadParameter("is the place of a finished video; add --follow", param_hint="--out")
