@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from contextlib import suppress
 
@@ -68,7 +66,9 @@ def hurt(site: Site, chance: np.random.Generator) -> int:
     names = [row for row in site.place.workers.listed() if mark in row.worker_id or target in row.kind.value]
     for row in names[:1]:
         with suppress(psutil.Error, ProcessLookupError):
-            os.kill(row.pid, signal.SIGKILL)
-    if site.store is not None and target != "renderer":
+            process = psutil.Process(row.pid)
+            process.kill()
+            site.until(lambda process=process: process.status() == psutil.STATUS_ZOMBIE or not process.is_running())
+    if site.store is not None:
         site.start_again()
     return 1

@@ -55,3 +55,9 @@ def test_it_does_not_go_to_and_fro_between_two_long_queues() -> None:
     assert chosen(Scene(waiting=waiting, holding="a", served=30)) == "a"
     assert chosen(Scene(waiting=waiting, holding="a", served=700, others=["b"])) == "a"
     assert chosen(Scene(waiting=waiting, holding="a", served=700)) == "b"
+
+
+def test_what_it_left_its_model_for_comes_next_even_if_it_is_not_the_first() -> None:
+    waiting = {"a": waits(9, number=1), "b": waits(number=2)}
+    assert chosen(Scene(waiting=waiting, promised="b")) == "b"
+    assert chosen(Scene(waiting=waiting, promised="c")) == "a"

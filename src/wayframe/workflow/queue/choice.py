@@ -12,7 +12,8 @@ from wayframe.workflow.queue.adapter import PRIORITY_STRIDE, Depth
 class Scene:
     """What a worker sees: `waiting` by capability, only what it offers; what `others` hold, once for each of them.
 
-    `holding` is what it has loaded, for `served` seconds by now; `busy` while a batch is in work.
+    `holding` is what it has loaded, for `served` seconds by now; `busy` while a batch is in work; `promised` is what it
+    left its last one for.
     """
 
     waiting: Mapping[str, Depth]
@@ -20,6 +21,7 @@ class Scene:
     busy: bool = False
     served: float = 0.0
     others: Collection[str] = ()
+    promised: str | None = None
 
 
 def next_capability(scene: Scene, *, max_wait: float) -> str | None:
@@ -29,6 +31,8 @@ def next_capability(scene: Scene, *, max_wait: float) -> str | None:
     that one, and it has served its own as long: so two models with long queues take turns. Of what waits, the highest
     priority comes first, then what the fewest others hold for each batch that waits, then the run that was first.
     """
+    if scene.holding is None and scene.promised in scene.waiting:
+        return scene.promised
     starved = [name for name in scene.waiting if _starves(name, scene=scene, max_wait=max_wait)]
     if starved:
         return max(starved, key=lambda name: scene.waiting[name].age)

@@ -210,6 +210,7 @@ def render_step(run_id: str, attempt: int, segments: list[int]) -> str | None:
                 watch=watch,
                 sink=sink,
                 heard=here.heard,
+                keep_going=row.keep_going,
             )
             watch.patiently(work.run)
         except CancelledError:

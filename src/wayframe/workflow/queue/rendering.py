@@ -91,7 +91,10 @@ class GuardedStore(ArtifactStore):
 
 @dataclass(slots=True, kw_only=True)
 class BatchWork:
-    """Renders a batch. `watch` tells whether the work is still ours, `owner` is this worker."""
+    """Renders a batch. `watch` tells whether the work is still ours, `owner` is this worker.
+
+    With `keep_going` a segment that fails does not stop the others of the batch.
+    """
 
     place: Place
     request: Request
@@ -100,6 +103,7 @@ class BatchWork:
     watch: Watch
     sink: EventSink
     heard: Callable[[RunEvent], None] = lambda _event: None
+    keep_going: bool = False
 
     def run(self) -> None:
         """Make every segment of the batch that is not published yet.
@@ -141,17 +145,36 @@ class BatchWork:
             cancelled=self.watch.ended,
             on_difference=self.request.on_difference,
         )
-        left = list(self.batch.segments)
+        left, failures = list(self.batch.segments), list[Exception]()
         while left:
             self.watch.check()
             found, mine, others = self._claim(left, store=store)
             renderer.make(found)
             for group in self._groups(mine):
-                with self._counted(group):
-                    renderer.make(group)
+                failures += self._made(group, renderer=renderer, bench=bench)
             left = others
             if others and not mine and not found:
                 time.sleep(CLAIM_PAUSE)
+        if failures:
+            raise failures[0]
+
+    def _made(self, group: Sequence[int], *, renderer: Renderer, bench: Bench) -> list[Exception]:
+        """Render some segments together; the errors of those that failed, when the others are to be made.
+
+        After an error the others are rendered one by one, with an engine that is made anew.
+        """
+        try:
+            with self._counted(group):
+                renderer.make(group)
+        except Exception as error:
+            if not self.keep_going or isinstance(error, CancelledError) or passes(error):
+                raise
+            bench.close()
+            if len(group) == 1:
+                return [error]
+            left = [number for number in group if renderer.store.find(self.request.plan.segments[number].key) is None]
+            return [failure for number in left for failure in self._made([number], renderer=renderer, bench=bench)]
+        return []
 
     def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[int], list[int]]:
         """Those that are published, those that are to be made here, and those that another worker is making.
@@ -177,10 +200,12 @@ class BatchWork:
         )
 
     def _groups(self, numbers: Sequence[int]) -> list[list[int]]:
-        """What is rendered together: suspects alone, chained segments one by one, the others as one batch."""
+        """What is rendered together: all at once, and then each suspect alone, the least suspicious first."""
         batch = self.batch
         suspects = self.watch.patiently(lambda: self.place.attempts.crashes(batch.run_id, attempt=batch.attempt))
-        alone = [[number] for number in numbers if number in suspects]
+        alone = [
+            [number] for number in sorted(numbers, key=lambda one: len(suspects.get(one, []))) if number in suspects
+        ]
         rest = [number for number in numbers if number not in suspects]
         return [*([rest] if rest else []), *alone]
 

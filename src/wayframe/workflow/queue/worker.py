@@ -109,6 +109,7 @@ class Worker:
         self._unburied: list[tuple[Owner, Ending]] = []
         self._resting: dict[str, float] = {}
         self._deaths = 0
+        self._promised: str | None = None
         self._next_look = 0.0
         self._name_lost = False
         self._heart: Heart
@@ -167,7 +168,12 @@ class Worker:
             if wanted is not None and not self._unburied:
                 self._start(wanted)
         elif wanted != renderer.capability:
+            self._leave(renderer, wanted=wanted)
+
+    def _leave(self, renderer: _Renderer, *, wanted: str | None) -> None:
+        if renderer.asked is None:
             LOGGER.info("leaves %s for %s", renderer.capability, wanted)
+            self._promised = wanted
             renderer.ask()
 
     def _scene(self) -> Scene:
@@ -178,6 +184,7 @@ class Worker:
             busy=renderer is not None and renderer.busy,
             served=now - renderer.since if renderer else 0.0,
             others=[row.holding for row in self._others() if row.holding],
+            promised=self._promised,
         )
 
     def _waiting(self) -> dict[str, Depth]:
@@ -203,7 +210,7 @@ class Worker:
         ]
         self._heart.tell(holding=capability, run_id=None)
         renderer.program = Program(command, environment=_environment(self._place, gpu=options.gpu), told=renderer.hear)
-        self._renderer = renderer
+        self._renderer, self._promised = renderer, None
         self._meters.switched(capability)
 
     def _look_after_renderer(self) -> None:
