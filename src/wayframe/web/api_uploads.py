@@ -1,7 +1,48 @@
-"""Routes to come."""
+"""Pictures sent by clients."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-router = APIRouter()
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from wayframe.web.answers import file_answer, json_answer
+from wayframe.web.site import Here
+from wayframe.web.uploads import ID, Upload
+
+router = APIRouter(prefix="/uploads", tags=["uploads"])
+UploadId = Annotated[str, Path(pattern=ID)]
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("", response_model=Upload, status_code=201, responses={200: {"model": Upload}}, openapi_extra=_BODY)
+async def send_picture(request: Request, site: Here, name: Annotated[str, Query(max_length=500)] = "") -> Response:
+    """Send one picture as the body; its id is the sha256 of its bytes, and `name` is how it is shown.
+
+    Answers 200 when it is here already.
+    """
+    upload, is_new = await site.uploads.picture(request.stream(), name=name)
+    headers = {"Location": f"/api/v1/uploads/{upload.id}"}
+    return JSONResponse(upload.model_dump(), status_code=201 if is_new else 200, headers=headers)
+
+
+@router.get("/{upload_id}", response_model=Upload)
+def get_upload(request: Request, site: Here, upload_id: UploadId) -> Response:
+    """What is known of a picture that was sent."""
+    return json_answer(request, site.uploads.find(upload_id))
+
+
+@router.get(
+    "/{upload_id}/thumbnail.jpg",
+    response_class=FileResponse,
+    responses={200: {"description": "A small JPEG", "content": {"image/jpeg": {}}}},
+)
+def get_thumbnail(request: Request, site: Here, upload_id: UploadId) -> Response:
+    """A small JPEG of it, made anew from its pixels: what was sent is never given out."""
+    return file_answer(request, site.uploads.thumbnail(upload_id), media_type="image/jpeg")

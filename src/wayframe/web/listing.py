@@ -25,9 +25,9 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: list[Annotated[str, StringConstraints(pattern=f"^({'|'.join(STATES)})$")]] = Field(default=[], max_length=6)
-    where: str = Field("", max_length=query.LONGEST, description="an expression as in `wayframe runs --where`")
+    where: str = Field(default="", max_length=query.LONGEST, description="an expression as in `wayframe runs --where`")
     before: Annotated[str, StringConstraints(pattern=CURSOR)] | None = None
-    limit: int = Field(50, ge=1, le=200)
+    limit: int = Field(default=50, ge=1, le=200)
 
 
 class FindingCounts(BaseModel):

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from wayframe.store.home import Home
 from wayframe.web.decoding import Decoding
+from wayframe.web.drafts import Workroom
 from wayframe.web.library import Library
 from wayframe.web.settings import Settings
 from wayframe.web.streams import Streams
@@ -26,19 +27,22 @@ class Site:
     library: Library
     decoding: Decoding
     uploads: Uploads
+    workroom: Workroom
     streams: Streams
 
     @staticmethod
     def open(place: Place, *, settings: Settings) -> Site:
         """The site of a place. Raises `StoreError` when its database cannot be used."""
         decoding = Decoding(home=place.home, limits=settings.limits)
+        uploads = Uploads(home=place.home, decoding=decoding, limits=settings.limits)
         library = Library(place)
         return Site(
             settings=settings,
             client=QueueClient(place),
             library=library,
             decoding=decoding,
-            uploads=Uploads(home=place.home, decoding=decoding, limits=settings.limits),
+            uploads=uploads,
+            workroom=Workroom(home=place.home, uploads=uploads, settings=settings),
             streams=Streams(library),
         )
 
