@@ -21,6 +21,7 @@ from wayframe.cli import (
     models,
     prompts,
     queue,
+    serve,
     serving,
     setup,
 )
@@ -62,6 +63,7 @@ models.register(app)
 queue.register(app)
 database.register(app)
 serving.register(app)
+serve.register(app)
 logs.register(app)
 exchange.register(app)
 prompts.register(app)

@@ -10,6 +10,7 @@ import typer
 
 from wayframe.cli.database import DatabaseOption
 from wayframe.cli.options import HomeOption
+from wayframe.cli.serve import PORT, HostOption, PortOption, TokenOption
 from wayframe.cli.places import StoreOption, Where
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ MetricsOption = Annotated[
     typer.Option("--metrics", metavar="PORT", help="Answer Prometheus at this port.", show_default=False),
 ]
 MetricsHostOption = Annotated[str, typer.Option("--metrics-host", help="The address for --metrics.")]
+PageOption = Annotated[
+    bool | None,
+    typer.Option("--page/--no-page", help="Serve the page too; else when it is installed.", show_default=False),
+]
 LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log JSON objects, one a line.")]
 MigrateOption = Annotated[
     bool, typer.Option("--migrate", help="Make or upgrade the tables of a PostgreSQL database first.")
@@ -66,12 +71,16 @@ def up(
     metrics: MetricsOption = None,
     metrics_host: MetricsHostOption = "127.0.0.1",
     migrate: MigrateOption = False,
+    page: PageOption = None,
+    page_host: HostOption = "127.0.0.1",
+    page_port: PortOption = PORT,
+    token_file: TokenOption = None,
     log_json: LogJsonOption = False,
     database: DatabaseOption = None,
     store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Render what is submitted, on this machine: an orchestrator, and a worker for each GPU, until Ctrl-C."""
+    """Render what is submitted, on this machine: an orchestrator, a worker for each GPU, and the page, until Ctrl-C."""
     place = _place(Where(database=database, store=store, home=home))
     from wayframe.workflow.queue.readiness import ready
     from wayframe.workflow.queue.up import Up
@@ -84,6 +93,8 @@ def up(
         port = None if metrics is None else metrics + 1 + number
         name = "cpu" if gpu == "cpu" and not workers else f"{'gpu' if gpu != 'cpu' else 'cpu'}{number}"
         parts.append(common.part("worker", ["--gpu", gpu, *shared], label=name, metrics=port))
+    words = ["--host", page_host, "--port", str(page_port), *_word("--token-file", token_file)]
+    parts += common.page(wanted=page, words=words)
     stop = _stop()
     Up(home=place.home, parts=parts, stop=stop, say=_say).run()
 
@@ -193,6 +204,20 @@ class _Common:
             environment=self._addresses(),
             last=last,
         )
+
+    def page(self, *, wanted: bool | None, words: list[str]) -> list[Part]:
+        """The page's server, where it is wanted, or is installed and nobody said otherwise."""
+        from sys import executable
+
+        from wayframe.cli.serve import check_extra, missing_packages
+        from wayframe.workflow.queue.up import Part
+
+        if wanted:
+            check_extra()
+        if wanted is False or missing_packages():
+            return []
+        command = [executable, "-m", "wayframe", "serve", "--no-open", "--home", str(self.place.home.root), *words]
+        return [Part(name="page", command=command, environment=self._addresses())]
 
     def _addresses(self) -> Mapping[str, str]:
         from wayframe.workflow.queue.place import DATABASE_VARIABLE, STORE_VARIABLE
