@@ -10,8 +10,8 @@ import typer
 
 from wayframe.cli.database import DatabaseOption
 from wayframe.cli.options import HomeOption
-from wayframe.cli.serve import PORT, HostOption, PortOption, TokenOption
 from wayframe.cli.places import StoreOption, Where
+from wayframe.cli.serve import PORT, HostOption, PortOption, TokenOption
 
 if TYPE_CHECKING:
     from wayframe.workflow.queue.lifeline import Stop
