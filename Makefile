@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= auto
 
-.PHONY: demo test check bench constraints docs clean
+.PHONY: demo test faults check bench constraints docs clean
 
 demo: $(VENV)/.base
 	@mkdir -p demo
@@ -17,6 +17,11 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+# The tests that kill, freeze and cut off real processes, with many seeds instead of three; about an hour on two cores.
+SEEDS ?= 25
+faults: $(VENV)/.test
+	WAYFRAME_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m faults
 
 check: $(VENV)/.test
 	$(BIN)/ruff check src tests benchmarks examples

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
 from contextlib import suppress
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -20,12 +23,27 @@ def test_a_run_over_two_machines_is_that_of_the_plain_loop(many_machines: Site) 
     site = many_machines
     trip = site.trip(6)
     digest = site.undisturbed(trip)
+    port = free_port()
     site.orchestrator()
-    site.worker("a")
+    site.worker("a", "--metrics", str(port), "--log-json")
     site.worker("b")
     run = site.submit(trip)
     site.check_whole(run, digest=digest)
     assert {row.worker_id for row in site.attempts(run)} == {"a/render", "b/render"}
+    said = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert 'wayframe_runs{capability="slow",state="completed"} 1.0' in said
+    assert 'wayframe_published_total{capability="slow"} 3.0' in said
+    assert 'wayframe_frames_total{capability="slow"} 15.0' in said
+    lines = [json.loads(line) for line in (site.folder / "a.log").read_text().splitlines()]
+    told = [line for line in lines if "published" in line["message"]]
+    assert {line["run"] for line in told} == {run.run_id}
+    assert {line["task"] for line in told} <= {task["id"] for task in site.record(run)["tasks"]}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("seed", seeds())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from wayframe.workflow.queue.adapter import client, hand_on, translated, unfinished
 from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.liveness import executor_id
@@ -16,22 +14,16 @@ def give_back(database: Database, *, owner: Owner) -> int:
     From then on DBOS refuses what that process records of it. Call it before the work is stopped, else its end would be
     recorded as the work's own.
     """
-    executor, moved = executor_id(owner), 0
-    with translated(database):
-        found = unfinished(database, executors=[executor])
-        if found:
-            with closing(_Connected(database)) as connected:
-                for workflow, queue, _, _ in found:
-                    moved += connected.hand_on(workflow, executor=executor, queue=queue)
-    return moved
-
-
-class _Connected:
-    def __init__(self, database: Database) -> None:
-        self._client = client(database)
-
-    def hand_on(self, workflow: str, *, executor: str, queue: str) -> bool:
-        return hand_on(self._client, workflow_id=workflow, executor_id=executor, queue=queue)
-
-    def close(self) -> None:
-        self._client.destroy()
+    executor = executor_id(owner)
+    found = unfinished(database, executors=[executor])
+    if not found:
+        return 0
+    connected = client(database)
+    try:
+        with translated(database):
+            return sum(
+                hand_on(connected, workflow_id=workflow, executor_id=executor, queue=queue)
+                for workflow, queue, _, _ in found
+            )
+    finally:
+        connected.destroy()

@@ -105,6 +105,10 @@ class Sweeper:
             self._since = self._now()
             return []
 
+    def pardon(self) -> None:
+        """Bury nobody for as long as a dead process is waited for: this machine slept, and perhaps all others did."""
+        self._since = self._now()
+
     def _swept(self) -> list[WorkerRow]:
         buried = bury_gone(self._workers)
         if self._now() - self._since >= self._workers.dead_after:

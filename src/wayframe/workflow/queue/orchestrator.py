@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -22,6 +23,10 @@ from wayframe.workflow.queue.rows import NewWorker, WorkerKind
 
 RUNS_AT_ONCE = 200
 """Runs that one orchestrator looks after at a time; each takes a thread that asks the database a few times a second."""
+
+
+MISSED_BEATS = 3
+"""After a pause of so many beats this process was frozen, or the machine slept; the clock that counts sleep tells."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +67,10 @@ class Orchestrator:
             for row in sweeper.sweep():
                 LOGGER.warning("%s %s is dead; its work is handed on", row.kind.value, row.worker_id)
             mend_quietly(mender)
+            before = time.time()
             self.stop.asked.wait(beat)
+            if time.time() - before > MISSED_BEATS * beat:
+                sweeper.pardon()
 
     def _lost(self) -> None:
         LOGGER.error("this orchestrator was taken for dead; it begins anew")
