@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engines.wan.tiny import TinyKind
+from engines.wan.tiny import TinyKind, text_length
 from wayframe.engines.wan.lora_keys import LoraModule, LoraWeights
 from wayframe.engines.wan.lora_names import Kind, original_name, targets_of
 
@@ -81,7 +81,7 @@ def run(model: torch.nn.Module, kind: TinyKind = "t2v", *, size: int = 8) -> Ten
     given = {
         "hidden_states": random(1, channels, 3, size, size),
         "timestep": torch.full((1, 3 * (size // 2) ** 2), 500.0) if kind == "ti2v5b" else torch.tensor([500.0]),
-        "encoder_hidden_states": random(1, 8, 32),
+        "encoder_hidden_states": random(1, text_length(kind, short=8), 32),
     }
     if kind == "i2v21":
         given["encoder_hidden_states_image"] = random(1, 17, 4)

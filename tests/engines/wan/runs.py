@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from contract.jobs import job, picture
-from engines.wan.tiny import TinyKind, TinyModels
+from engines.wan.tiny import TinyKind, TinyModels, text_length
 from wayframe.core.catalogue import Catalogue
 from wayframe.core.findings import Finding
 from wayframe.core.levels import segment_differences
@@ -38,7 +38,7 @@ from wayframe.engines.wan.conditions import Conditions
 from wayframe.engines.wan.engine import WanEngine
 
 WIDTH, HEIGHT, FRAMES, SEED = 64, 32, 17, 789
-OPTIONS = {"dtype": "float32", "device": "cpu", "text_length": "32"}
+OPTIONS = {"dtype": "float32", "device": "cpu"}
 PROMPT, NEGATIVE = "a fish swims", "blurry"
 FACTS = EngineFacts(name="wan", identity="wan/1 dtype=float32", denoises=True)
 LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -107,7 +107,7 @@ def setup(
 ) -> EngineSetup:
     """What an engine of a tiny model is made with; `more` are options."""
     return EngineSetup(
-        options=OPTIONS | more,
+        options=OPTIONS | {"text_length": str(text_length(kind))} | more,
         model=tiny.model(kind),
         weights=tiny.folder(kind),
         loras={name: LoraFile(path=path) for name, path in (loras or {}).items()},

@@ -12,10 +12,10 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from engines.wan.tiny import KINDS, TEXT_WIDTH, TWO_EXPERTS, TinyKind, TinyModels
+from engines.wan.tiny import KINDS, TEXT_WIDTH, TWO_EXPERTS, WITH_CLIP, TinyKind, TinyModels
 from wayframe.engines.wan.components import Components
 from wayframe.engines.wan.layout import ExpertName
-from wayframe.engines.wan.options import WanOptions
+from wayframe.engines.wan.options import TRAINED_TEXT, WanOptions
 from wayframe.engines.wan.placing import weight_bytes
 from wayframe.errors import SpecError
 
@@ -44,7 +44,7 @@ def velocity(expert: torch.nn.Module, parts: Components) -> torch.Tensor:
     inputs: dict[str, Any] = {
         "hidden_states": noise(1, config.in_channels, 2, 4, 4),
         "timestep": torch.tensor([500.0]),
-        "encoder_hidden_states": noise(1, 8, TEXT_WIDTH),
+        "encoder_hidden_states": noise(1, TRAINED_TEXT if config.clip_pictures else 8, TEXT_WIDTH),
     }
     if config.clip_pictures:
         inputs["encoder_hidden_states_image"] = noise(config.clip_pictures, 17, 4)
@@ -240,6 +240,17 @@ def test_an_option_that_the_device_cannot_do_is_refused_at_once(
 ) -> None:
     with pytest.raises(SpecError, match=said):
         opened(tiny, "t2v", **options)
+
+
+@pytest.mark.parametrize("kind", sorted(WITH_CLIP))
+def test_another_length_of_text_would_hide_what_clip_saw_and_is_refused(tiny: TinyModels, kind: TinyKind) -> None:
+    with pytest.raises(SpecError, match=r"option text_length: tiny-.* behind 512 tokens of text \(got 226\); leave it"):
+        opened(tiny, kind, text_length="226")
+    parts = opened(tiny, kind, text_length="512")
+    expert, seen = parts.expert("only"), []
+    expert.blocks[1].attn2.add_k_proj.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    velocity(expert, parts)
+    assert seen == [17 * parts.layout.transformer.clip_pictures]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of torch

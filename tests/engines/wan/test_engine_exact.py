@@ -36,7 +36,7 @@ from engines.wan.runs import (
     setup,
     trip,
 )
-from engines.wan.tiny import TinyKind, TinyModels, catalogue_kind
+from engines.wan.tiny import TinyKind, TinyModels, catalogue_kind, text_length
 from wayframe.core.plan import SegmentPlan
 from wayframe.engines.wan import solvers
 
@@ -90,7 +90,7 @@ def stock_latents(pipe: DiffusionPipeline, kind: TinyKind, *, steps: int, guidan
         guidance_scale=guidance,
         generator=torch.Generator().manual_seed(SEED),
         output_type="latent",
-        max_sequence_length=32,
+        max_sequence_length=text_length(kind),
         **more,
     ).frames
     return made

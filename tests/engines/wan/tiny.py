@@ -44,6 +44,7 @@ torch.set_num_threads(1)
 TinyKind: TypeAlias = Literal["t2v", "t2v21", "i2v22", "i2v21", "flf2v21", "vace", "vace21", "ti2v5b"]
 KINDS: tuple[TinyKind, ...] = get_args(TinyKind)
 TWO_EXPERTS: frozenset[TinyKind] = frozenset({"t2v", "i2v22", "vace"})
+WITH_CLIP: frozenset[TinyKind] = frozenset({"i2v21", "flf2v21"})
 
 TEXT_WIDTH = 32
 LATENT_CHANNELS, LATENT_CHANNELS_5B = 16, 48
@@ -102,6 +103,11 @@ class TinyModels:
         return home
 
 
+def text_length(kind: TinyKind, *, short: int = 32) -> int:
+    """The tokens to give a kind: `short` is enough, but diffusers looks for pictures of CLIP behind 512 of text."""
+    return 512 if kind in WITH_CLIP else short
+
+
 def catalogue_kind(kind: TinyKind) -> Literal["t2v", "i2v", "flf2v", "vace"]:
     """What the catalogue calls a kind; the 5B is an image-to-video model to it."""
     if kind in ("i2v22", "i2v21", "ti2v5b"):
@@ -139,7 +145,7 @@ def build(kind: TinyKind) -> DiffusionPipeline:
         return WanVACEPipeline(**parts)
     if kind == "i2v22":
         return WanImageToVideoPipeline(**parts)
-    if kind in ("i2v21", "flf2v21"):
+    if kind in WITH_CLIP:
         processor = CLIPImageProcessor(crop_size=CLIP_SIZE, size=CLIP_SIZE)
         return WanImageToVideoPipeline(**parts, image_encoder=image_encoder(), image_processor=processor)
     return WanPipeline(**parts, expand_timesteps=kind == "ti2v5b")
@@ -235,7 +241,7 @@ def transformer(kind: TinyKind, *, seed: int) -> WanTransformer3DModel | WanVACE
         ).eval()
     if kind in ("i2v22", "i2v21", "flf2v21"):
         shape["in_channels"] = 2 * channels + 4
-    if kind in ("i2v21", "flf2v21"):
+    if kind in WITH_CLIP:
         shape |= {"image_dim": CLIP_WIDTH, "added_kv_proj_dim": 24}
     if kind == "flf2v21":
         shape["pos_embed_seq_len"] = 2 * CLIP_TOKENS

@@ -27,7 +27,7 @@ from wayframe.engines.wan.loading import (
     load_vae,
     torch_dtype,
 )
-from wayframe.engines.wan.options import GgufFiles, WanOptions
+from wayframe.engines.wan.options import TRAINED_TEXT, GgufFiles, WanOptions
 from wayframe.engines.wan.placing import free_memory, pick_device, stream_blocks, stream_layers, weight_bytes
 from wayframe.engines.wan.tally import Tally
 from wayframe.engines.wan.text import TextEncoder, Tokenizer
@@ -53,6 +53,7 @@ class Components:
         self._held: dict[str, torch.nn.Module] = {}
         self._placed: set[str] = set()
         _check_files(options, layout=self.layout)
+        _check_text(options, layout=self.layout)
 
     @property
     def kind(self) -> Kind:
@@ -162,3 +163,10 @@ def _check_files(options: WanOptions, *, layout: Layout) -> None:
         one = len(layout.transformers) == 1
         number, form = ("1 transformer", "PATH.gguf") if one else ("2 transformers", "high=PATH.gguf,low=PATH.gguf")
         raise SpecError("option weights", f"{layout.model.name} has {number}", fix=f"give {form}")
+
+
+def _check_text(options: WanOptions, *, layout: Layout) -> None:
+    """Where CLIP follows the text, diffusers' attention takes all from behind the 512th token for the pictures."""
+    if layout.transformer.clip_pictures and options.text_length != TRAINED_TEXT:
+        problem = f"{layout.model.name} finds its pictures behind {TRAINED_TEXT} tokens of text"
+        raise SpecError("option text_length", problem, options.text_length, fix="leave it out")

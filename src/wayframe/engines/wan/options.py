@@ -31,9 +31,11 @@ BACKENDS: Mapping[Attention, str] = {
 
 IDENTITY = "wan/1"
 
+TRAINED_TEXT = 512
+"""The tokens of text that Wan's transformers were trained on."""
+
 _GGUF_MAGIC = b"GGUF"
 _MIB = 2**20
-_TRAINED_TEXT = 512  # tokens that Wan's transformers were trained on
 _TWO_FILES = re.compile(r"high=(?P<high>[^,]+),low=(?P<low>[^,]+)|low=(?P<low_first>[^,]+),high=(?P<high_last>[^,]+)")
 _DECIDES_PIXELS = ("dtype", "weights", "vae_tiling", "attention", "compile", "text_length")
 
@@ -121,7 +123,7 @@ class WanOptions(BaseModel):
     compile: bool = False
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")
     batch: int = Field(default=32, ge=1)
-    text_length: int = Field(default=_TRAINED_TEXT, ge=1, le=_TRAINED_TEXT)
+    text_length: int = Field(default=TRAINED_TEXT, ge=1, le=TRAINED_TEXT)
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
