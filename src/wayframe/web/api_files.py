@@ -51,6 +51,7 @@ _ANY: Answers = {
 }
 _JPEG: Answers = {200: {"description": "A picture", "content": {"image/jpeg": {}}}, **_PARTS}
 _MP4: Answers = {200: {"description": "A video", "content": {"video/mp4": {}}}, **_PARTS}
+_CURVES = {200: {"description": "A list of numbers for each measure", "content": {"application/json": {}}}, **_PARTS}
 Width = Annotated[int, Query(ge=NARROWEST, le=WIDEST)]
 Number = Annotated[int, Path(ge=0, le=LARGEST)]
 
@@ -111,6 +112,13 @@ def get_keyframe(request: Request, site: Here, run_id: RunId, index: Number, wid
     except StoreMissingError:
         path = _frame(site, run, number=keyframes[index].at, width=width)
     return file_answer(request, path, media_type="image/jpeg")
+
+
+@router.get("/{run_id}/curves", response_class=FileResponse, responses=_CURVES)
+def get_curves(request: Request, site: Here, run_id: RunId) -> Response:
+    """What is measured of every frame of the finished video: motion, change, sharpness, luma, repeats."""
+    path = site.decoding.curves(site.library.get(run_id).file(VIDEO))
+    return file_answer(request, path, media_type="application/json")
 
 
 def _frame(site: Site, run: FoundRun, *, number: int, width: int) -> FilePath:

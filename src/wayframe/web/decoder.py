@@ -61,10 +61,20 @@ def capsule(request: Mapping[str, Any]) -> dict[str, Any]:
     return capsule_of(Path(request["path"]))
 
 
+def curves(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What is measured of every frame of a video of ours, written as JSON; gives the number of frames."""
+    from wayframe.media.metrics import measure
+
+    series = measure(Path(request["path"])).series
+    Path(request["target"]).write_text(json.dumps(series.to_json()), encoding="utf-8")
+    return {"frames": len(series)}
+
+
 _DOES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "picture": picture,
     "frame": frame,
     "capsule": capsule,
+    "curves": curves,
 }
 
 

@@ -56,13 +56,21 @@ class Decoding:
 
     def frame(self, video: Path, *, index: int, width: int) -> Path:
         """Frame `index` of a video of ours as a JPEG file, at most `width` pixels wide. Raises `MediaError`."""
+        request = {"do": "frame", "index": index, "width": width}
+        return self._made(video, request=request, suffix=".jpg")
+
+    def curves(self, video: Path) -> Path:
+        """What is measured of every frame of a video of ours, as a JSON file (`Series`). Raises `MediaError`."""
+        return self._made(video, request={"do": "curves"}, suffix=".json")
+
+    def _made(self, video: Path, *, request: Mapping[str, Any], suffix: str) -> Path:
+        """The file that a child makes of a video, from the cache where it is there already."""
         status = video.stat()
-        named = f"{video}:{status.st_mtime_ns}:{status.st_size}:{index}:{width}"
-        target = self._cache / f"{hashlib.sha256(named.encode()).hexdigest()}.jpg"
+        named = f"{video}:{status.st_mtime_ns}:{status.st_size}:{json.dumps(request, sort_keys=True)}"
+        target = self._cache / f"{hashlib.sha256(named.encode()).hexdigest()}{suffix}"
         if not target.exists():
             with atomic_path(target) as made:
-                request = {"do": "frame", "path": str(video), "index": index, "width": width, "target": str(made)}
-                self._ask(request, trusted=True)
+                self._ask({**request, "path": str(video), "target": str(made)}, trusted=True)
             self._sweep()
         return target
 
@@ -110,11 +118,11 @@ class Decoding:
             child.end()
 
     def _sweep(self) -> None:
-        """Once in a while, remove the frames that were made first until the cache is within its bounds."""
+        """Once in a while, remove what was made first until the cache is within its bounds."""
         self._written += 1
         if self._written % BETWEEN_SWEEPS:
             return
-        files = [(path, path.stat()) for path in self._cache.glob("*.jpg")]
+        files = [(path, path.stat()) for path in self._cache.glob("*.*")]
         over = sum(status.st_size for _, status in files) - self._limits.cache
         for path, status in sorted(files, key=lambda item: item[1].st_mtime):
             if over <= 0:

@@ -2,50 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import ValidationError
 
-from wayframe import __version__
-from wayframe.web.listing import ListQuery
+from wayframe.core.events import TaskState
+from wayframe.core.subject import Subject
+from wayframe.errors import SpecError, StoreError
+from wayframe.report.build import build_document
+from wayframe.store import query as columns
+from wayframe.store.runs import DEBUG_LOG, EVENTS, RECORD, SHEET, VIDEO
+from wayframe.web.api_compare import FEWEST, CompareQuery, dossier_of
+from wayframe.web.library import FoundRun
+from wayframe.web.listing import STATES, ListQuery, RunId, RunPage
 from wayframe.web.security import check_guesses, cookie_name
 from wayframe.web.sessions import SESSION_SECONDS
-from wayframe.web.site import Here
+from wayframe.web.site import Here, Site
+from wayframe.web.templating import render
+from wayframe.web.views_compare import Shown, takes
+from wayframe.web.views_logged import logged_segments
+from wayframe.web.views_run import ENDED, facts_of, finding_groups, first_to_show, joins_of, notice, segment_of
+from wayframe.web.views_strip import Strip, progress_of, strip_of
 from wayframe.workflow.queue.overview import overview
+from wayframe.workflow.subjects import Reader
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-_templates = Environment(
-    loader=PackageLoader("wayframe.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals["version"] = __version__
-
-
-def render(request: Request, name: str, *, status: int = HTTPStatus.OK, **data: Any) -> HTMLResponse:
-    """A template as an answer; `path` is the page's own, `guarded` whether there is a session to leave."""
-    guarded = request.app.state.site.settings.token is not None
-    page = _templates.get_template(name).render(path=request.url.path, guarded=guarded, **data)
-    return HTMLResponse(page, status_code=status)
+FILES = ((RECORD, "Record"), (EVENTS, "Events"), (DEBUG_LOG, "Debug log"), (SHEET, "Contact sheet"))
 
 
 @router.get("/")
-def runs_page(request: Request, site: Here, query: Annotated[ListQuery, Depends()]) -> Response:
+def runs_page(request: Request, site: Here) -> Response:
     """The list of runs."""
-    return render(request, "runs.html", page=site.library.listed(query), query=query)
+    query, page, wrong = _asked(request, site)
+    open_runs = [item.id for item in page.items if item.state == "running"]
+    older = {"state": query.state, "where": query.where, "before": page.next}
+    return render(
+        request,
+        "runs.html",
+        page=page,
+        query=query,
+        wrong=wrong,
+        states=STATES,
+        columns=columns.COLUMNS,
+        pictures={item.id for item in page.items if (site.home.runs / item.id / VIDEO).is_file()},
+        progress={name: progress_of(site.library.get(name).record()) for name in open_runs},
+        first_page=_address(older | {"before": None}),
+        next_page=_address(older),
+    )
+
+
+def _asked(request: Request, site: Site) -> tuple[ListQuery, RunPage, str]:
+    """What is asked for, what is found, and what is wrong with the question; an empty state stands for any."""
+    said = request.query_params
+    states = [state for state in said.getlist("state") if state]
+    try:
+        query = ListQuery.model_validate(
+            {"state": states, "where": said.get("where", ""), "before": said.get("before") or None}
+        )
+    except ValidationError as error:
+        query = ListQuery()
+        return query, site.library.listed(query), f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
+    try:
+        return query, site.library.listed(query), ""
+    except SpecError as error:
+        return query, RunPage(items=[], next=None, unread=0), str(error)
+
+
+def _address(words: dict[str, Any]) -> str:
+    said = urlencode({name: value for name, value in words.items() if value}, doseq=True)
+    return f"/?{said}" if said else "/"
+
+
+def _has_video(run: FoundRun) -> bool:
+    try:
+        return not run.is_open and run.file(VIDEO).is_file()
+    except StoreError:
+        return False
 
 
 @router.get("/runs/{run_id}")
-def run_page(request: Request, site: Here, run_id: str) -> Response:
-    """One run."""
+def run_page(
+    request: Request, site: Here, run_id: RunId, segment: Annotated[int | None, Query(ge=0)] = None
+) -> Response:
+    """One run; of its segments one is open."""
     run = site.library.get(run_id)
-    return render(request, "run.html", run=run.item, record=run.record(), revisions=site.library.revisions(run.item))
+    record = run.record()
+    if "planned" not in record:
+        return _logged_page(request, site, run)
+    strip, video = strip_of(record), _has_video(run)
+    wanted = first_to_show(strip) if segment is None else min(segment, len(strip.pieces) - 1)
+    return render(
+        request,
+        "run.html",
+        run=run.item,
+        about={"id": run_id, "pictures": _pictures(site, record, strip=strip, video=video)},
+        strip=strip,
+        video=video,
+        size=record["planned"]["resolution"].split("x"),
+        done=progress_of(record),
+        segment=segment_of(record, strip=strip, index=wanted),
+        facts_of=facts_of(record),
+        files=[(name, words) for name, words in FILES if _is_there(run, name)],
+        joins=joins_of(record),
+        groups=finding_groups(record),
+        notice=notice(record),
+        redo=run.row is not None and run.item.state in ENDED,
+        revisions=site.library.revisions(run.item),
+    )
+
+
+def _pictures(site: Site, record: Mapping[str, Any], *, strip: Strip, video: bool) -> set[int]:
+    """The keyframes of which there is something to show: the picture itself, or a frame that is rendered."""
+    done = [piece for piece in strip.pieces if piece.state == TaskState.COMPLETE]
+    return {
+        key["index"]
+        for key in record["planned"]["keyframes"]
+        if video or any(piece.start <= key["at"] < piece.end for piece in done) or _is_uploaded(site, key["digest"])
+    }
+
+
+def _is_uploaded(site: Site, digest: str) -> bool:
+    try:
+        return site.uploads.thumbnail(digest).is_file()
+    except StoreError:
+        return False
+
+
+def _is_there(run: FoundRun, name: str) -> bool:
+    return (run.folder.path / name).is_file()
+
+
+def _logged_page(request: Request, site: Site, run: FoundRun) -> Response:
+    subject: Subject = Reader(home=site.home, defaults={}).run(run.folder)
+    return render(request, "logged.html", run=run.item, segments=logged_segments(subject), subject=subject)
 
 
 @router.get("/compose")
@@ -55,10 +149,57 @@ def compose_page(request: Request, site: Here) -> Response:
 
 
 @router.get("/compare")
-def compare_page(request: Request, site: Here, runs: Annotated[str, Query(max_length=2000)] = "") -> Response:
-    """Two or more runs held against each other."""
-    names = [name for name in runs.split(",") if name]
-    return render(request, "compare.html", runs=[site.library.get(name).item for name in names])
+def compare_page(request: Request, site: Here) -> Response:
+    """Two or more runs held against each other; `runs` are ids, each alone or several with commas between."""
+    names, query = _comparison(request)
+    if query is None:
+        return render(request, "compare.html", runs=[site.library.get(name).item for name in names], query=None)
+    dossier = dossier_of(site, query)
+    found = [site.library.get(name) for name in names]
+    shown = [_shown(run) for run in found]
+    return render(
+        request,
+        "compare.html",
+        runs=[run.item for run in found],
+        query=query,
+        address=urlencode({"runs": ",".join(names)}),
+        document=build_document(dossier),
+        takes=takes(shown, comparisons=dossier.comparisons),
+    )
+
+
+def _comparison(request: Request) -> tuple[list[str], CompareQuery | None]:
+    """The runs that are named, and what is asked for; nothing while they are too few. Raises `SpecError`."""
+    said = request.query_params
+    names = list(dict.fromkeys(_words(said.getlist("runs"))))
+    if len(names) < FEWEST:
+        return names, None
+    try:
+        return names, CompareQuery.model_validate(
+            {
+                "runs": ",".join(names),
+                "all": bool(said.get("all")),
+                "videos": bool(said.get("videos")),
+                "ignore": _words(said.getlist("ignore")),
+                "only": _words(said.getlist("only")),
+            }
+        )
+    except ValidationError as error:
+        raise SpecError(str(error.errors()[0]["loc"][0]), error.errors()[0]["msg"]) from error
+
+
+def _words(texts: list[str]) -> list[str]:
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+def _shown(run: FoundRun) -> Shown:
+    return Shown(
+        run_id=run.item.id,
+        title=run.item.title,
+        state=run.item.state,
+        record=run.record(),
+        has_video=_has_video(run),
+    )
 
 
 @router.get("/queue")

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from wayframe.core.documents import parse_findings
-from wayframe.core.events import TaskKind
+from wayframe.core.events import TaskKind, TaskState
 from wayframe.core.findings import RANK, Finding
 from wayframe.core.steptable import applied_table, planned_table
 from wayframe.core.wording import MINUTE, counted, duration
@@ -138,6 +138,31 @@ def _between(first: str | None, last: str | None) -> float | None:
     if not first or not last:
         return None
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinView:
+    """A join as it was measured: its score against its surroundings, in a word, and what stands out most."""
+
+    start: int
+    score: float
+    verdict: str
+    signal: str
+
+
+def joins_of(record: Mapping[str, Any]) -> tuple[JoinView, ...]:
+    """The joins of a finished run, as far as they were measured."""
+    measured = record["outcome"].get("metrics", {}).get("joins", ())
+    return tuple(
+        JoinView(start=join["start"], score=join["score"], verdict=join["verdict"], signal=join["signal"])
+        for join in measured
+    )
+
+
+def first_to_show(strip: Strip) -> int:
+    """The segment that one wants to see first: a failed one, one that is running, else the first."""
+    by_state = {piece.state: piece.index for piece in reversed(strip.pieces)}
+    return by_state.get(TaskState.FAILED, by_state.get(TaskState.RUNNING, 0))
 
 
 def finding_groups(record: Mapping[str, Any]) -> tuple[FindingGroup, ...]:
