@@ -156,7 +156,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "payload-secret-removed": [case(details(openai_api_key=""))],
     "payload-key-unsupported": [
-        case(details(after_first_post_generation_saturation=0.8), details(after_first_post_generation_saturation=1.0)),
+        case(details(crossfade_sharp_amt=0.3), details(crossfade_sharp_amt=0)),
         case(details(structure_guidance={"videos": [{"path": "v.mp4"}]}), details(structure_guidance=None)),
         case(details(use_svi=True), details(use_svi=False)),
         case(details(audio_url="a.mp3"), details(audio_url="")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -137,5 +138,6 @@ def _seldom(segment: ResolvedSegment) -> dict[str, Any]:
         "cfg_zero": recipe.cfg_zero,
         "bundles": dict(recipe.bundles),
         "written": segment.written,
+        "look": asdict(segment.look) if segment.look else None,
     }
     return {name: value for name, value in values.items() if value}

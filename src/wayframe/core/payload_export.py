@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wayframe.core.loras import ABSENT, multiplier_text, parse_multiplier
 from wayframe.core.payload_keys import SWITCHES
+from wayframe.core.payload_look import look_keys
 from wayframe.core.payload_models import MODELS, UPSTREAM_NAMES
 from wayframe.core.recipe import BY_BOUNDARY
 from wayframe.core.schedule import Solver, thresholds, timesteps
@@ -60,6 +61,7 @@ class ResolvedSegment(_Level):
     cfg_star: bool = False
     cfg_zero: int = 0
     bundles: dict[str, str] = Field(default_factory=dict)
+    look: dict[str, float | bool] | None = None
 
     @property
     def named(self) -> tuple[ResolvedLora, ...]:
@@ -123,6 +125,7 @@ def export_payload(source: Exportable) -> Said:
         return _segment_payload(source, parts)
     details = {**_advanced(parts["details"], _travel(source)), **parts["details"]}
     details |= _switched(source.values, carried=details)
+    details |= look_keys([one.look for one in source.values.segments], segment_index=0, carried=details)
     if details.get("enhance_prompt"):
         details["enhanced_prompts_expanded"] = details["base_prompts_expanded"]
     if shape == "details":
@@ -183,7 +186,8 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
         "input_image_paths_resolved": list(source.images),
     }
     carried = parts["details"] | parts["params"] | parts["individual"]
-    switched = _switched(values, carried=carried)
+    looks, at = [one.look for one in values.segments], int(carried.get("segment_index") or 0)
+    switched = {**_switched(values, carried=carried), **look_keys(looks, segment_index=at, carried=carried)}
     params = _advanced(carried, params | switched)
     params.setdefault("segment_index", 0)
     if parts["individual"]:

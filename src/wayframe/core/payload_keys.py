@@ -33,7 +33,13 @@ Switch = Literal["use_causvid_lora", "apply_causvid", "use_lighti2x_lora", "appl
 """Keys that turn a bundle on."""
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
 CFG = ("cfg_star_switch", "cfg_zero_step")
-SWITCHED = (*SWITCHES, *CFG)
+LOOKS: Mapping[str, object] = {
+    "after_first_post_generation_saturation": 1,
+    "after_first_post_generation_brightness": 0,
+    "colour_match_videos": False,
+}
+"""Keys that change colours after rendering, and the values at which they change none."""
+SWITCHED = (*SWITCHES, *CFG, *LOOKS)
 """Read when they are on; carried along as they are, and set anew by an export."""
 SEGMENT = (
     *("num_frames", "segment_frames_target", "enhanced_prompt", "seed_to_use", "start_image_url", "end_image_url"),
@@ -112,10 +118,7 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     ),
     "continuation_config": Unsupported(effect="continues a video or chains segments in another way", neutral=({},)),
     "continue_from_video_resolved_path": Unsupported(effect="continues another video"),
-    "after_first_post_generation_saturation": Unsupported(effect="changes the colours after rendering", neutral=(1,)),
-    "after_first_post_generation_brightness": Unsupported(effect="changes the colours after rendering", neutral=(0,)),
-    "colour_match_videos": Unsupported(effect="matches the colours of segments"),
-    "show_input_images": Unsupported(effect="shows the pictures beside the video"),
+    "show_input_images": Unsupported(effect="shows the pictures above the video (here: look.banner, in its corners)"),
     "crossfade_sharp_amt": Unsupported(effect="sharpens blended frames (curve: upstream does it too)", neutral=(0,)),
     "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
     "audio_url": Unsupported(effect="adds sound"),

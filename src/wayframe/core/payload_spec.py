@@ -16,8 +16,9 @@ from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
 from wayframe.core.payload_frames import Frames, each, read_frames
-from wayframe.core.payload_keys import CARRIED, READ, SEGMENT, SWITCHED, UNSUPPORTED, is_neutral
+from wayframe.core.payload_keys import CARRIED, LOOKS, READ, SEGMENT, SWITCHED, UNSUPPORTED, is_neutral
 from wayframe.core.payload_like import Like
+from wayframe.core.payload_look import look_words
 from wayframe.core.payload_models import upstream_model
 from wayframe.core.payload_phases import Denoising, configured, loose, of_segment
 from wayframe.core.payload_rules import (
@@ -37,6 +38,7 @@ _T = TypeVar("_T")
 Said = dict[str, Any]
 UPSTREAM_FPS = 16
 _KEYS_OF_A_LORA = frozenset({"url", "path", "multiplier", "strength", "scale"})
+_OFF: Mapping[str, tuple[object, ...]] = {key: (off,) for key, off in LOOKS.items()}
 _SETS_OF_KEYS = ("details", "params", "task", "individual")
 
 
@@ -84,7 +86,7 @@ def import_payload(
         **wire.cfg,
         **texts.words,
         **({"bundles": [bundle.name for bundle in bundles]} if bundles else {}),
-        "keyframes": _keyframes(frames, texts=texts, own=own),
+        "keyframes": _keyframes(frames, texts=texts, own=own, looks=look_words(payload, segments=len(frames.frames))),
         "carried": _carried(payload),
     }
     found = [*conflicts(payload, model=model), *frames.findings, *shared.findings]
@@ -115,6 +117,9 @@ _ORIGINS: Mapping[str, str] = {
     "seed": "payload:seed_base",
     "cfg_star": "payload:cfg_star_switch",
     "cfg_zero": "payload:cfg_zero_step",
+    "look.colour_match": "payload:colour_match_videos",
+    "look.saturation": "payload:after_first_post_generation_saturation",
+    "look.brightness": "payload:after_first_post_generation_brightness",
 }
 
 
@@ -254,7 +259,7 @@ def _not_enhanced(wire: Wire, *, base: Sequence[str], written: Sequence[str]) ->
         yield finding(PAYLOAD_PROMPT, message, where="prompt", evidence={"segments": kept})
 
 
-def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None]) -> list[Said]:
+def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None], looks: list[Said]) -> list[Said]:
     keyframes: list[Said] = []
     for index, image in enumerate(frames.images):
         keyframe: Said = {"image": image}
@@ -266,6 +271,7 @@ def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None]) ->
             keyframe["negative_prompt"] = texts.negative[index]
             denoising = own[index]
             keyframe |= denoising.words if denoising else {}
+            keyframe |= {"look": looks[index]} if looks[index] else {}
         keyframes.append(keyframe)
     return keyframes
 
@@ -290,7 +296,7 @@ def _key_findings(payload: Payload) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
-            if key in SWITCHED and getattr(payload.wire, key) not in (False, -1):
+            if key in SWITCHED and getattr(payload.wire, key) not in (None, *_OFF.get(key, (False, -1))):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):
                 message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from wayframe.core.look import MOST_SATURATION
 from wayframe.core.payload_keys import REQUIRED, SWITCHES
 from wayframe.core.schedule import WIRE_SHIFT, WIRE_SOLVER, WIRE_STEPS_PER_PHASE, WIRE_SWITCH_PHASE
 from wayframe.core.spec import MAX_SIDE, PhaseMultiplier, field_path
@@ -184,6 +185,9 @@ class Wire(_Part):
     use_lighti2x_lora: Switched = False
     apply_reward_lora: Switched = False
     use_styleboost_loras: Switched = False
+    after_first_post_generation_saturation: Annotated[Real, Field(ge=0, le=MOST_SATURATION)] | None = None
+    after_first_post_generation_brightness: Annotated[Real, Field(ge=-1, le=1)] | None = None
+    colour_match_videos: Switched = False
     cfg_star_switch: Switched = False
     cfg_zero_step: Annotated[Whole, Field(ge=-1)] = -1
 

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from wayframe.core.digest import content_digest
 from wayframe.core.findings import Finding
+from wayframe.core.look import Look
 from wayframe.core.recipe import BY_BOUNDARY, Recipe, lora_files
 from wayframe.core.resolve import Resolved
 from wayframe.core.schedule import phase_of_step, sigmas, thresholds, timesteps
@@ -69,6 +70,7 @@ class SegmentPlan:
     steps: tuple[Step, ...]
     cfg_star: Annotated[bool, UNSAID] = False
     cfg_zero: Annotated[int, UNSAID] = 0
+    look: Annotated[Look | None, UNSAID] = None
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -309,6 +311,7 @@ def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, .
         steps=steps,
         cfg_star=segment.recipe.cfg_star,
         cfg_zero=segment.recipe.cfg_zero,
+        look=segment.look,
     )
 
 
@@ -345,6 +348,7 @@ def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before:
     return content_digest(
         {
             **_cfg(segment),
+            **({"look": segment.look.key} if segment.look else {}),
             "engine": plan.engine_identity,
             "model": [plan.model, plan.kind, *([plan.weights] if plan.weights else [])],
             "size": plan.resolution,

@@ -16,6 +16,7 @@ from wayframe.core.catalogue import Catalogue, Model, Preset
 from wayframe.core.denoising import make_recipe
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, fitted_size, lay_out_batch, lay_out_timeline
+from wayframe.core.look import Look, check_looks, look_of
 from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
 from wayframe.core.spec import Fit, TravelSpec
@@ -53,6 +54,7 @@ class ResolvedSegment:
     amount_of_motion: float
     recipe: Recipe
     written: str = ""
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,7 @@ def _segments(
             recipe = shared = shared or recipe_of(spec, "")
         prompt = choose(spec, index, written=written)
         segments.append(_segment(spec, index=index, recipe=recipe, model=model, prompt=prompt, origins=origins))
+    check_looks([segment.look for segment in segments], chaining=spec.chaining or "independent")
     return tuple(segments)
 
 
@@ -279,6 +282,9 @@ def _segment(
     if spec.seed_policy == "increment":
         seed += index
     seed_origin = "spec" if spec.seed is not None else "default"
+    look, said = look_of([keyframe.look, spec.look])
+    for name in said:
+        own.note(f"look.{name}", origin="spec")
     return ResolvedSegment(
         prompt=_pick(own, "prompt", (prompt.text, prompt.origin), fallback=""),
         negative_prompt=_pick(
@@ -299,4 +305,5 @@ def _segment(
         ),
         recipe=recipe,
         written=prompt.key,
+        look=look,
     )

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from wayframe.core.look import LookSpec
 from wayframe.core.loras import parse_multiplier
 from wayframe.core.prompting import PromptSpec
 from wayframe.core.spec_part import Part
@@ -142,6 +143,7 @@ class _Recipe(Part):
     bundles: tuple[str, ...] | None = Field(None, description="named sets of LoRAs and settings")
     phase_config: PhaseConfig | None = None
     phases: tuple[PhaseSpec, ...] | None = Field(None, min_length=1)
+    look: LookSpec | None = Field(None, description="what is done to the colours before the frames are encoded")
 
     @model_validator(mode="after")
     def _one_form_of_phases(self) -> Self:
@@ -354,6 +356,7 @@ _PLACES: Mapping[str, type[Part]] = {
     "phase_config": PhaseConfig,
     "phases": PhaseSpec,
     "prompts": PromptSpec,
+    "look": LookSpec,
 }
 
 

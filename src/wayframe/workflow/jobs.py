@@ -45,7 +45,8 @@ class JobBatch(Sequence[SegmentJob]):
     def __init__(
         self, plan: Plan, keyframes: Keyframes, *, segments: Sequence[int], given: tuple[Frame, ...] = ()
     ) -> None:
-        self._plan, self._keyframes, self._segments, self._given = plan, keyframes, tuple(segments), given
+        self._plan, self._keyframes, self._segments = plan, keyframes, tuple(segments)
+        self.given = given
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -56,8 +57,11 @@ class JobBatch(Sequence[SegmentJob]):
     def __getitem__(self, index: slice) -> JobBatch: ...
     def __getitem__(self, index: int | slice) -> SegmentJob | JobBatch:
         if isinstance(index, slice):
-            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], given=self._given)
-        number = self._segments[index]
+            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], given=self.given)
+        return self.job(self._segments[index])
+
+    def job(self, number: int) -> SegmentJob:
+        """The job of segment `number`."""
         width, height = self._plan.size
         return SegmentJob(
             segment=self._plan.segments[number],
@@ -65,5 +69,5 @@ class JobBatch(Sequence[SegmentJob]):
             height=height,
             first=self._keyframes[number],
             last=self._keyframes[number + 1] if number + 1 < len(self._keyframes) else None,
-            given=self._given,
+            given=self.given,
         )

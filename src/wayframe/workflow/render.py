@@ -30,6 +30,7 @@ from wayframe.media.encode import PROFILES, VideoWriter
 from wayframe.media.index import decode
 from wayframe.store.artifacts import VIDEO, Artifact, ArtifactStore
 from wayframe.workflow.jobs import JobBatch, Keyframes
+from wayframe.workflow.look import SegmentLook
 from wayframe.workflow.tasks import Tasks
 
 
@@ -46,6 +47,7 @@ class _Open:
 
     segment: SegmentPlan
     given: tuple[Frame, ...]
+    look: SegmentLook | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     writer: VideoWriter | None = None
     altered: bool = False
@@ -54,7 +56,7 @@ class _Open:
     def take(self, event: FrameDone, writer: VideoWriter) -> None:
         if event.index < len(self.given) and not np.array_equal(event.pixels, self.given[event.index]):
             self.altered = True
-        writer.write(event.pixels)
+        writer.write(self.look.frame(event.index, event.pixels) if self.look else event.pixels)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,13 +126,13 @@ class Renderer:
         with self.store.staging() as folder, ExitStack() as stack:
             stack.callback(self._abandon)
             for event in engine.render(jobs, cancelled=self.cancelled):
-                self._take(event, engine=engine, folder=folder, given=given)
+                self._take(event, engine=engine, folder=folder, jobs=jobs)
         left = [number for number in numbers if number not in self._done]
         if left:
             raise EngineError(f"engine {engine.name} did not finish segment {left[0]}")
 
-    def _take(self, event: EngineEvent, *, engine: Engine, folder: Path, given: tuple[Frame, ...]) -> None:
-        current = self._open.get(event.segment) or self._begin(event.segment, given=given)
+    def _take(self, event: EngineEvent, *, engine: Engine, folder: Path, jobs: JobBatch) -> None:
+        current = self._open.get(event.segment) or self._begin(event.segment, jobs=jobs)
         if isinstance(event, StepDone):
             self._applied(current, asdict(event.step))
         elif isinstance(event, FrameDone):
@@ -142,9 +144,11 @@ class Renderer:
         elif isinstance(event, SegmentDone):
             self._publish(current, engine=engine)
 
-    def _begin(self, number: int, *, given: tuple[Frame, ...]) -> _Open:
+    def _begin(self, number: int, *, jobs: JobBatch) -> _Open:
         self.tasks.change(TaskKind.SEGMENT, TaskState.RUNNING, segment=number)
-        self._open[number] = _Open(segment=self.plan.segments[number], given=given)
+        segment = self.plan.segments[number]
+        look = SegmentLook.of(jobs.job(number)) if segment.look else None
+        self._open[number] = _Open(segment=segment, given=jobs.given, look=look)
         return self._open[number]
 
     def _applied(self, current: _Open, step: dict[str, Any]) -> None:
