@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from engines.wan import runs
-from engines.wan.tiny import TinyKind, TinyModels
+from engines.wan.tiny import TinyKind, TinyModels, text_length
 from wayframe.core.script import ScriptSource, segment_script
 from wayframe.errors import SpecError
 
@@ -46,7 +46,9 @@ ONE: dict[str, Any] = {"phases": [{"steps": 2, "guidance": 2.5}, {"steps": 1, "g
 def script_of(tiny: TinyModels, kind: TinyKind, *, index: int = 0, segments: int = 1, **said: object) -> str:
     plan = runs.plan_of(tiny, kind, segments=segments, **said)
     images = [f"{number}.png" for number in range(segments + 1)]
-    source = ScriptSource(plan=plan, model=tiny.model(kind), images=images, dtype="float32", text_length=32)
+    source = ScriptSource(
+        plan=plan, model=tiny.model(kind), images=images, dtype="float32", text_length=text_length(kind)
+    )
     return segment_script(source, index=index)
 
 

@@ -275,6 +275,8 @@ class _Full:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        OSError(12, "Cannot allocate memory"),
     ],
     ids=str,
 )
@@ -375,6 +377,23 @@ def test_a_plan_without_steps_is_refused(tiny: TinyModels) -> None:
     (plan,) = planned(tiny, "t2v", steps=2)
     with engine_of(setup(tiny, "t2v")) as engine, pytest.raises(EngineError, match="segment 0 has no steps"):
         rendered(engine, trip([replace(plan, steps=())]))
+
+
+def test_a_segment_without_a_picture_that_the_model_looks_at_is_refused(tiny: TinyModels) -> None:
+    (plan,) = planned(tiny, "i2v21", steps=2)
+    (one,) = trip([plan])
+    with engine_of(setup(tiny, "i2v21")) as engine:
+        with pytest.raises(EngineError, match="segment 0 begins with no picture, and tiny-i2v21 looks at no other"):
+            rendered(engine, [replace(one, first=None)])
+        assert "text_encodes" not in engine.report().counts
+
+
+@pytest.mark.parametrize("kind", ["i2v22", "ti2v5b", "vace"])
+def test_a_segment_that_only_ends_with_a_picture_is_made_where_the_model_can(tiny: TinyModels, kind: TinyKind) -> None:
+    (plan,) = planned(tiny, kind, steps=1)
+    (one,) = trip([plan])
+    with engine_of(setup(tiny, kind)) as engine:
+        assert len(rendered(engine, [replace(one, first=None)]).frames()) == FRAMES
 
 
 def test_steps_that_do_not_meet_are_refused(tiny: TinyModels) -> None:

@@ -17,7 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from engines.wan.test_components import velocity
 from engines.wan.tiny import TinyKind, TinyModels
+from wayframe.engines.wan import loading
 from wayframe.engines.wan.components import Components
+from wayframe.engines.wan.memory import is_out_of_memory
 from wayframe.engines.wan.options import WanOptions
 from wayframe.errors import EngineError, SpecError
 
@@ -50,6 +52,16 @@ def refusal(folder: Path, tiny: TinyModels, kind: TinyKind) -> str:
 def change_index(folder: Path, **values: object) -> None:
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | values))
+
+
+def test_memory_that_runs_out_while_a_file_is_read_is_not_blamed_on_the_file() -> None:
+    with (
+        pytest.raises(RuntimeError, match="allocate memory") as caught,
+        loading._told(lambda _: EngineError("damaged")),
+    ):
+        torch.empty(2**50)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(OSError(2, "No such file or directory"))
 
 
 def test_a_folder_that_is_not_there_is_no_model(tiny: TinyModels, tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from wayframe.engines.wan.loading import (
     load_vae,
     torch_dtype,
 )
+from wayframe.engines.wan.memory import free_memory
 from wayframe.engines.wan.options import TRAINED_TEXT, GgufFiles, WanOptions
-from wayframe.engines.wan.placing import free_memory, pick_device, stream_blocks, stream_layers, weight_bytes
+from wayframe.engines.wan.placing import pick_device, stream_blocks, stream_layers, weight_bytes
 from wayframe.engines.wan.tally import Tally
 from wayframe.engines.wan.text import TextEncoder, Tokenizer
 from wayframe.engines.wan.vision import ImageEncoder, ImageProcessor

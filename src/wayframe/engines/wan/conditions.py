@@ -126,6 +126,11 @@ class Conditions:
             latents_shape=self._shape(guide), channels=self._channels(guide), extra=self._seen_by_clip(guide)
         )
 
+    def takes(self, job: SegmentJob) -> bool:
+        """Whether the model can do with what is known: one of pictures needs one that it looks at."""
+        needs = self._traits.kind in ("i2v", "flf2v") and not self._traits.expand_timesteps
+        return not needs or bool(job.start) or (self._traits.takes_end and bool(job.end))
+
     def decode(self, latents: Tensor, *, job: SegmentJob) -> Iterator[Frame]:
         """The frames of a job's latents, one by one, at the size and in the number that the job asks for."""
         return self._codec.decode(latents, canvas=canvas_of(job, grid=self._codec.space.grid))

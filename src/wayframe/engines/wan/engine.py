@@ -72,8 +72,8 @@ class WanEngine:
     def _batch(self, jobs: Sequence[SegmentJob], cancelled: Callable[[], bool]) -> Iterator[EngineEvent]:
         try:
             yield from self._rendering().batch(jobs, cancelled=cancelled)
-        except (RuntimeError, MemoryError) as error:
-            from wayframe.engines.wan.rendering import is_out_of_memory
+        except (RuntimeError, MemoryError, OSError) as error:
+            from wayframe.engines.wan.memory import is_out_of_memory
 
             if not is_out_of_memory(error):
                 raise

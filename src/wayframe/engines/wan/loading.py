@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from wayframe.engines.wan.layout import ExpertName, Layout, refused
+from wayframe.engines.wan.memory import is_out_of_memory
 from wayframe.engines.wan.options import BACKENDS, GgufFiles, WanOptions
 from wayframe.engines.wan.text import Tokenizer
 from wayframe.engines.wan.vision import ImageProcessor
@@ -200,7 +201,7 @@ def _told(said: Callable[[Exception], EngineError]) -> Iterator[None]:
     """Errors of reading a file as ours; out of memory is told elsewhere."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         raise said(error) from error

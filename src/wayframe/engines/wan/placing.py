@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from itertools import chain
 
 import torch
@@ -40,6 +39,12 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def use(device: torch.device) -> None:
+    """Make a CUDA device the current one of this thread: diffusers' streams and some kernels look at no other."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def weight_bytes(module: torch.nn.Module) -> int:
     """The bytes of all weights and buffers, in the dtype that they are held in."""
     return sum(tensor.nbytes for tensor in chain(module.parameters(), module.buffers()))
@@ -64,12 +69,3 @@ def _stream(module: torch.nn.Module, *, device: torch.device, tally: Tally, **se
     if device.type != "cpu":  # there nothing moves
         amount = weight_bytes(module)
         module.register_forward_pre_hook(lambda *_: tally.add("bytes_moved", amount))
-
-
-def free_memory(device: torch.device) -> None:
-    """Give what nobody refers to any more back to the system; offloading hooks make cycles, so collect them."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()

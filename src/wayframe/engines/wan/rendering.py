@@ -22,6 +22,7 @@ from wayframe.engines.wan.experts import Experts
 from wayframe.engines.wan.latents import LatentSpace, VideoCodec, noise
 from wayframe.engines.wan.layout import ExpertName
 from wayframe.engines.wan.options import WanOptions
+from wayframe.engines.wan.placing import use
 from wayframe.engines.wan.readback import ReadBack
 from wayframe.engines.wan.sampler import Denoising, Sampler
 from wayframe.engines.wan.scratch import Halfway, Scratch
@@ -80,6 +81,7 @@ class Rendering:
 
         A segment that an earlier process left between two experts goes on from there: its steps are told first.
         """
+        use(self.components.device)
         for job in jobs:
             self._check(job)
         waiting = self._prepared(jobs, cancelled=cancelled)
@@ -122,6 +124,9 @@ class Rendering:
         )
         if missing:
             raise EngineError(f"segment {plan.index}: no file was given for the LoRA {min(missing)}; plan again")
+        if not self._conditions.takes(job):
+            problem = f"begins with no picture, and {self.components.layout.model.name} looks at no other"
+            raise EngineError(f"segment {plan.index} {problem}; give it one, or take a model that looks at an end")
 
     def _prepared(self, jobs: Sequence[SegmentJob], *, cancelled: Callable[[], bool]) -> list[_Segment]:
         """Texts first, after which the encoder is freed; then conditions and noise."""
@@ -235,13 +240,6 @@ def _conditions(components: Components) -> Conditions:
     codec = VideoCodec(vae=components.vae, space=space, device=device, count=count)
     eyes = PictureEmbeddings(load=components.image_encoder, device=device, count=count)
     return Conditions(traits=Traits.of(layout), codec=codec, embeddings=eyes, device=device, dtype=components.dtype)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that device or main memory did not suffice; not all of them have a class of their own."""
-    said = str(error).lower()
-    words = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in said for word in words)
 
 
 def device_name(device: torch.device) -> str:
