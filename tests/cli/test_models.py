@@ -11,14 +11,21 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cli.terminal import Terminal
 from hub import COMMIT, Fault, Hub, Repo, hub_at_hand, tensor_file, tiny_model
 from wayframe.download import Terms
+from wayframe.errors import PromptError
+from wayframe.prompts.base import WriterSetup
+from wayframe.prompts.qwen_writer import QwenWriter
 from wayframe.store.home import open_home
 from wayframe.store.loras import LARGEST, LoraShelf
+
+if TYPE_CHECKING:
+    from prompts.tiny_qwen import TinyQwen
 
 REPO = "maker/tiny"
 TOML = f"""
@@ -124,6 +131,34 @@ def test_a_model_in_a_folder_cannot_be_pulled(tiny: Terminal) -> None:
     path.write_text(TOML.replace(REPO, "./own"))
     line = tiny.fails("models", "pull", "tiny")
     assert line == "error: tiny does not come from the Hub: its weights are in the folder ./own"
+
+
+def test_a_vision_model_is_pulled_by_its_name_on_the_hub_and_found_by_its_writer(
+    wayframe: Terminal, hub: Hub, tiny_qwen: TinyQwen
+) -> None:
+    name, made = "maker/seeing", tiny_qwen.folder("qwen2_5_vl")
+    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    more = {"pytorch_model.bin": b"pickle", "consolidated.safetensors": b"twice", "onnx/model.onnx": b"elsewhere"}
+    hub.repos[name] = Repo(files={**files, **more})
+    with pytest.raises(PromptError, match=f"is not on this disk; wayframe models pull {name}$"):
+        _ = QwenWriter(WriterSetup(model=name)).identity
+    assert wayframe.fails("models", "check", name) == f"error: nothing of {name} is here; wayframe models pull {name}"
+    folder = Path(wayframe("models", "pull", name).out.strip())
+    assert {path.name for path in folder.iterdir()} == set(files)
+    assert QwenWriter(WriterSetup(model=name)).identity == f"qwen/1 {name}@{COMMIT}"
+    assert f"{len(files)} files have the digest that the Hub gave" in wayframe("models", "check", name).out
+    weights = (folder / "model.safetensors").resolve()
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "fail model.safetensors has " in wayframe("models", "check", name).out
+
+
+def test_a_repository_in_no_known_form_is_not_pulled(wayframe: Terminal, hub: Hub) -> None:
+    hub.repos["maker/other"] = Repo(files={"weights.bin": b"pickle"})
+    line = wayframe.fails("models", "pull", "maker/other")
+    assert line == "error: maker/other is no model in transformers format: it has no config.json"
+    hub.repos["maker/bare"] = Repo(files={"config.json": b"{}", "tokenizer.json": b"{}"})
+    line = wayframe.fails("models", "pull", "maker/bare")
+    assert line == "error: maker/bare has no weights (model*.safetensors)"
 
 
 def test_a_token_opens_a_gated_model_and_is_shown_nowhere(

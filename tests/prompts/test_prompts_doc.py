@@ -47,4 +47,6 @@ def test_every_variable_and_every_linked_file_is_there():
 
 def test_every_command_that_it_names_exists():
     known = {name for name, _ in commands(app, prefix="wayframe")}
-    assert {f"wayframe {name}" for name in re.findall(r"wayframe ([a-z]+) ", PAGE)} <= known
+    named = {f"wayframe {words}" for words in re.findall(r"wayframe ((?:models )?[a-z]+) ", PAGE)}
+    assert "wayframe models pull" in named
+    assert named <= known

@@ -90,7 +90,7 @@ def test_a_snapshot_of_the_hub_is_known_by_its_commit(folder: Path, cache: Path)
         _ = QwenWriter(WriterSetup()).identity
     assert str(caught.value) == (
         "the model Qwen/Qwen2.5-VL-7B-Instruct is not whole: it lacks model.safetensors; "
-        "bring all of it here: hf download Qwen/Qwen2.5-VL-7B-Instruct"
+        "wayframe models pull Qwen/Qwen2.5-VL-7B-Instruct"
     )
 
 
@@ -99,9 +99,21 @@ def test_a_model_that_is_not_on_this_disk_is_told_with_the_command_that_brings_i
     with pytest.raises(PromptError) as caught:
         identity("Qwen/Qwen2.5-VL-3B-Instruct", revision="v2")
     assert str(caught.value) == (
-        "the model Qwen/Qwen2.5-VL-3B-Instruct is not on this disk; "
-        "bring it here: hf download Qwen/Qwen2.5-VL-3B-Instruct --revision v2"
+        "the model Qwen/Qwen2.5-VL-3B-Instruct is not on this disk; wayframe models pull Qwen/Qwen2.5-VL-3B-Instruct@v2"
     )
+
+
+@pytest.mark.parametrize("name", ["{}/mine", "./mine", "mine", "Qwen/mine"])
+def test_a_folder_is_called_by_its_last_name(name: str, tmp_path: Path) -> None:
+    shown = QwenWriter(WriterSetup(model=name.format(tmp_path), models=tmp_path)).model
+    assert shown == (name if name == "Qwen/mine" else "mine")
+
+
+@pytest.mark.usefixtures("cache")
+def test_without_the_extra_it_is_told_before_a_pull_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wayframe.prompts.qwen_weights.find_spec", lambda _name: None)
+    with pytest.raises(PromptError, match=r"comes from the Hub; pip install \"wayframe\[vlm\]\"$"):
+        identity("Qwen/Qwen2.5-VL-3B-Instruct")
 
 
 def test_a_word_that_is_neither_folder_nor_repository_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from wayframe.workflow.models import ModelRow
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A model of the catalogue.", show_default=False)]
+AnyNameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A model of the catalogue, or ORG/NAME[@REVISION] of the Hub.", show_default=False
+    ),
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched, and stop.")]
 
 
@@ -45,7 +51,9 @@ def list_models(json: JsonOption = False, home: HomeOption = None) -> None:
         _print_rows(rows)
 
 
-def pull(name: NameArgument, dry_run: DryRunOption = False, json: JsonOption = False, home: HomeOption = None) -> None:
+def pull(
+    name: AnyNameArgument, dry_run: DryRunOption = False, json: JsonOption = False, home: HomeOption = None
+) -> None:
     """Fetch the weights of a model from the Hub into its cache; what an earlier pull began goes on."""
     from wayframe.download import Terms
     from wayframe.store import pull as pulling
@@ -83,7 +91,7 @@ def where(name: NameArgument, json: JsonOption = False, home: HomeOption = None)
         typer.echo(found.folder)
 
 
-def check(name: NameArgument, json: JsonOption = False, home: HomeOption = None) -> None:
+def check(name: AnyNameArgument, json: JsonOption = False, home: HomeOption = None) -> None:
     """Read all weights of a model and hold them against the digests that the Hub gave; exit code 1 for a fault."""
     found = _weights(name, home=home)
     checks, faults = [], list(found.faults)
@@ -104,16 +112,10 @@ def check(name: NameArgument, json: JsonOption = False, home: HomeOption = None)
 
 
 def _weights(name: str, *, home: Any) -> Weights:
-    from wayframe.errors import StoreError
     from wayframe.store.home import open_home
-    from wayframe.store.weights import look_for
-    from wayframe.workflow.models import named_model
+    from wayframe.workflow.models import model_weights
 
-    place = open_home(home, make=False)
-    found = look_for(named_model(name, home=place), home=place)
-    if found is None:
-        raise StoreError(f"nothing of {name} is here; wayframe models pull {name}")
-    return found
+    return model_weights(name, home=open_home(home, make=False))
 
 
 def _checks(found: Weights) -> Iterator[FileCheck]:

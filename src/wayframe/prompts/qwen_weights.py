@@ -13,6 +13,7 @@ from pathlib import Path
 from wayframe.errors import PromptError
 from wayframe.files import sample_sha256
 
+INSTALL = 'pip install "wayframe[vlm]"'
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 KINDS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """The `model_type` of the models that take pictures in this one way."""
@@ -35,6 +36,12 @@ class QwenWeights:
     identity: str
 
 
+def shown_name(name: str) -> str:
+    """What a model is called in plans and records: a folder by its last name, since others have it elsewhere."""
+    path = Path(name).expanduser()
+    return path.name if path.is_absolute() or name.startswith(".") else name
+
+
 def find_qwen(name: str, *, models: Path | None, revision: str) -> QwenWeights:
     """The model that `name` means: a folder (absolute, ``./...``, or in `models`), else ``ORG/NAME`` of the Hub.
 
@@ -47,11 +54,13 @@ def find_qwen(name: str, *, models: Path | None, revision: str) -> QwenWeights:
         return QwenWeights(folder=folder, identity=_fingerprint(folder))
     if not _REPOSITORY.fullmatch(name):
         raise PromptError(f"prompts.model: {name} is no folder here and no ORG/NAME of the Hub; give one of them")
-    pull = f"hf download {name}" + ("" if revision == "main" else f" --revision {revision}")
+    if find_spec("huggingface_hub") is None:
+        raise PromptError(f"the model {name} comes from the Hub; {INSTALL}")
+    pull = f"wayframe models pull {name}" + ("" if revision == "main" else f"@{revision}")
     snapshot = _snapshot(name, revision=revision)
     if snapshot is None:
-        raise PromptError(f"the model {name} is not on this disk; bring it here: {pull}")
-    _check(snapshot, name=name, fix=f"bring all of it here: {pull}")
+        raise PromptError(f"the model {name} is not on this disk; {pull}")
+    _check(snapshot, name=name, fix=pull)
     commit = snapshot.name if _COMMIT.fullmatch(snapshot.name) else revision
     return QwenWeights(folder=snapshot, identity=f"{name}@{commit}")
 
@@ -65,9 +74,7 @@ def _local_folder(name: str, *, models: Path | None) -> Path | None:
 
 
 def _snapshot(name: str, *, revision: str) -> Path | None:
-    """The folder of the model in the Hub's cache; None without huggingface_hub, or when nothing of it is there."""
-    if find_spec("huggingface_hub") is None:
-        return None
+    """The folder of the model in the Hub's cache; None when nothing of it is there."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     found = try_to_load_from_cache(name, CONFIG, revision=revision, cache_dir=constants.HF_HUB_CACHE)

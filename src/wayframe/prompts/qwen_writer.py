@@ -14,7 +14,7 @@ from wayframe.errors import CancelledError, PromptError
 from wayframe.prompts.asking import written
 from wayframe.prompts.base import PromptFailure, PromptRequest, Result, WriterSetup
 from wayframe.prompts.qwen_options import QwenOptions
-from wayframe.prompts.qwen_weights import DEFAULT_MODEL, QwenWeights, find_qwen
+from wayframe.prompts.qwen_weights import DEFAULT_MODEL, INSTALL, QwenWeights, find_qwen, shown_name
 
 if TYPE_CHECKING:
     from wayframe.prompts.qwen_model import QwenModel
@@ -26,13 +26,15 @@ class QwenWriter:
     """Writes prompts with the model that `setup` names: a folder, or ``ORG/NAME`` of the Hub that is on this disk.
 
     `setup.options` are those of `QwenOptions`. It asks no network, so `base_url` and `budget` mean nothing to it.
+    `model` is the name of the repository or of the folder, without the path to it.
     Raises `SpecError` for an option that is unknown.
     """
 
     name = "qwen"
 
     def __init__(self, setup: WriterSetup) -> None:
-        self.model = setup.model or DEFAULT_MODEL
+        self._named = setup.model or DEFAULT_MODEL
+        self.model = shown_name(self._named)
         self._setup = setup
         self._options = QwenOptions.parse(setup.options)
         self._loaded: QwenModel | None = None
@@ -86,7 +88,7 @@ class QwenWriter:
 
     @cached_property
     def _weights(self) -> QwenWeights:
-        return find_qwen(self.model, models=self._setup.models, revision=self._options.revision)
+        return find_qwen(self._named, models=self._setup.models, revision=self._options.revision)
 
 
 def require_packages() -> None:
@@ -95,6 +97,4 @@ def require_packages() -> None:
     if absent:
         verb, them = ("is", "it") if len(absent) == 1 else ("are", "them")
         names = ", ".join(absent)
-        raise PromptError(
-            f'writer qwen needs {names}, which {verb} not installed; install {them}: pip install "wayframe[vlm]"'
-        )
+        raise PromptError(f"writer qwen needs {names}, which {verb} not installed; install {them}: {INSTALL}")

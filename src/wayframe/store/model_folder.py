@@ -1,4 +1,4 @@
-"""A model as diffusers keeps it: model_index.json, and a folder for each component that it names."""
+"""A model's files: of diffusers (model_index.json, a folder for each component), or of transformers (all in one)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from wayframe.files import sample_sha256
 from wayframe.store.tensorfile import tensor_fault
 
 INDEX = "model_index.json"
+CONFIG = "config.json"
+"""What tells a model of transformers, where there is no model_index.json."""
 SHARDS = "*.safetensors.index.json"
 MIB = 1024**2
 _NEEDED = ("*.json", "*.safetensors", "*.model", "*.txt")
 _LEGAL = ("LICENSE*", "NOTICE*")
+_NEEDED_AT_ONCE = ("*.json", "model*.safetensors", "*.txt", "*.jinja", "*.model", *_LEGAL)
 _HALF_PRECISION = (".fp16.", ".bf16.")
 _CONFIGS = {
     "Scheduler": "scheduler_config.json",
@@ -75,8 +78,24 @@ def _is_second(name: str, every: list[str]) -> bool:
     )
 
 
+def needed_at_once(names: Iterable[str]) -> tuple[str, ...]:
+    """Which files of a repository in the format of transformers make the model; sorted. They lie at its top.
+
+    Pickled weights are never among them, and of ``.safetensors`` only those that `from_pretrained` reads.
+    """
+    every = (name for name in set(names) if "/" not in name)
+    return tuple(sorted(name for name in every if any(fnmatch(name, pattern) for pattern in _NEEDED_AT_ONCE)))
+
+
+def is_of_transformers(folder: Path) -> bool:
+    """Whether a folder holds a model in the format of transformers."""
+    return (folder / CONFIG).is_file() and not (folder / INDEX).exists()
+
+
 def folder_files(folder: Path) -> tuple[str, ...]:
     """The files of a folder that make the model, as names relative to it; sorted. Raises `StoreError`."""
+    if is_of_transformers(folder):
+        return needed_at_once(path.name for path in folder.iterdir() if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return needed_files(names, parts=folder_components(folder))
 
@@ -91,6 +110,10 @@ def folder_components(folder: Path) -> tuple[Component, ...]:
 
 def faults(folder: Path) -> Iterator[str]:
     """What a model's folder lacks or has damaged, by name, without reading more than the heads of weights."""
+    if is_of_transformers(folder):
+        yield from _vocabulary_faults(folder, name="the model")
+        yield from _weight_faults(folder, name="the model", pattern="model*.safetensors", prefix="")
+        return
     try:
         parts = folder_components(folder)
     except StoreError as error:
@@ -102,27 +125,31 @@ def faults(folder: Path) -> Iterator[str]:
 
 def _part_faults(folder: Path, kind: str) -> Iterator[str]:
     if "Tokenizer" in kind:
-        if not any((folder / name).is_file() for name in _VOCABULARIES):
-            yield f"{folder.name} has no vocabulary"
+        yield from _vocabulary_faults(folder, name=folder.name)
         return
-    config = next((name for word, name in _CONFIGS.items() if word in kind), "config.json")
+    config = next((name for word, name in _CONFIGS.items() if word in kind), CONFIG)
     if not any(folder.glob(config)):
         yield f"{folder.name}/{config} is missing"
-    if config == "config.json":
-        yield from _weight_faults(folder)
+    if config == CONFIG:
+        yield from _weight_faults(folder, name=folder.name, pattern="*.safetensors", prefix=f"{folder.name}/")
 
 
-def _weight_faults(folder: Path) -> Iterator[str]:
+def _vocabulary_faults(folder: Path, *, name: str) -> Iterator[str]:
+    if not any((folder / file).is_file() for file in _VOCABULARIES):
+        yield f"{name} has no vocabulary"
+
+
+def _weight_faults(folder: Path, *, name: str, pattern: str, prefix: str) -> Iterator[str]:
     indexes = sorted(folder.glob(SHARDS))
     announced = sorted({shard for index in indexes for shard in _shards(index)})
-    names = announced or sorted(path.name for path in folder.glob("*.safetensors"))
-    if not names:
-        yield f"{folder.name} has no weights (.safetensors)"
-    for name in names:
-        path = folder / name
+    files = announced or sorted(path.name for path in folder.glob(pattern))
+    if not files:
+        yield f"{name} has no weights (.safetensors)"
+    for file in files:
+        path = folder / file
         fault = tensor_fault(path) if path.is_file() else "is missing"
         if fault:
-            yield f"{folder.name}/{name} {fault}"
+            yield f"{prefix}{file} {fault}"
 
 
 def _shards(index: Path) -> Iterator[str]:

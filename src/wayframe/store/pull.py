@@ -10,7 +10,7 @@ from pathlib import Path
 from wayframe.download import GIB, Terms
 from wayframe.errors import StoreError
 from wayframe.store import hub
-from wayframe.store.model_folder import INDEX, components, faults, needed_files
+from wayframe.store.model_folder import INDEX, components, faults, needed_at_once, needed_files
 
 SPARE = GIB
 """Stays free on the disk."""
@@ -39,9 +39,12 @@ class PullPlan:
 
 
 def plan_pull(source: hub.HubFile) -> PullPlan:
-    """Ask the Hub what makes the model. Raises `StoreError`: no such repository, gated, no diffusers format, ..."""
+    """Ask the Hub what makes the model; `source` is the file that tells its format: model_index.json or config.json.
+
+    Raises `StoreError`: no such repository, gated, not in that format, ...
+    """
     hub.need_hub()
-    from huggingface_hub import HfApi, constants, hf_hub_download
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(library_name="wayframe")
@@ -50,10 +53,7 @@ def plan_pull(source: hub.HubFile) -> PullPlan:
         commit = info.sha or source.revision
         tree = api.list_repo_tree(source.repo, revision=commit, recursive=True)
         listed = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
-        if INDEX not in listed:
-            raise StoreError(f"{source.repo} is no model in diffusers format: it has no {INDEX}")
-        index = Path(hf_hub_download(source.repo, INDEX, revision=commit))
-    names = needed_files(listed, parts=components(index.read_bytes()))
+        names = _needed(replace(source, revision=commit), listed=listed)
     files = {name: listed[name].size for name in names}
     here = {name for name in names if hub.cached(replace(source, revision=commit, path=name))}
     return PullPlan(
@@ -65,6 +65,21 @@ def plan_pull(source: hub.HubFile) -> PullPlan:
         missing=sum(size for name, size in files.items() if name not in here),
         cache=Path(constants.HF_HUB_CACHE),
     )
+
+
+def _needed(source: hub.HubFile, *, listed: Mapping[str, object]) -> tuple[str, ...]:
+    from huggingface_hub import hf_hub_download
+
+    if source.path not in listed:
+        made_by = "diffusers" if source.path == INDEX else "transformers"
+        raise StoreError(f"{source.repo} is no model in {made_by} format: it has no {source.path}")
+    if source.path != INDEX:
+        names = needed_at_once(listed)
+        if not any(name.endswith(".safetensors") for name in names):
+            raise StoreError(f"{source.repo} has no weights (model*.safetensors)")
+        return names
+    index = Path(hf_hub_download(source.repo, INDEX, revision=source.revision))
+    return needed_files(listed, parts=components(index.read_bytes()))
 
 
 def check_space(plan: PullPlan) -> None:

@@ -10,7 +10,7 @@ from wayframe.core.catalogue import Model
 from wayframe.errors import StoreError
 from wayframe.store import hub
 from wayframe.store.home import Home
-from wayframe.store.model_folder import INDEX, faults, fingerprint, folder_files
+from wayframe.store.model_folder import CONFIG, INDEX, faults, fingerprint, folder_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*")
 
@@ -36,6 +36,15 @@ def hub_source(model: Model, *, home: Home) -> hub.HubFile | None:
     return hub.HubFile(repo=model.source, revision=model.revision or hub.MAIN, path=INDEX)
 
 
+def repository(name: str) -> hub.HubFile | None:
+    """The config of a model in the format of transformers, ``ORG/NAME`` or ``ORG/NAME@REVISION`` of the Hub.
+
+    None for a name of another form.
+    """
+    repo, _, revision = name.partition("@")
+    return hub.HubFile(repo=repo, revision=revision or hub.MAIN, path=CONFIG) if _REPOSITORY.fullmatch(repo) else None
+
+
 def local_folder(model: Model, *, home: Home) -> Path | None:
     """The folder that a model's source means: absolute, or relative to the home folder or its model files.
 
@@ -56,8 +65,11 @@ def look_for(model: Model, *, home: Home) -> Weights | None:
     if folder is not None:
         return _weights(folder, identity=None) if (folder / INDEX).is_file() else None
     source = hub_source(model, home=home)
-    if source is None:
-        return None
+    return look_on_hub(source) if source else None
+
+
+def look_on_hub(source: hub.HubFile) -> Weights | None:
+    """What the Hub's cache has of the model whose format `source` tells; None when that file was never pulled."""
     copy = hub.cached(source)
     if copy is not None:
         return _weights(copy.path.parent, identity=f"{source.repo}@{copy.commit or source.revision}")

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from wayframe.core.catalogue import Model
 from wayframe.errors import StoreError
-from wayframe.store import hub
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home
 from wayframe.store.pull import PullPlan, plan_pull
-from wayframe.store.weights import Weights, hub_source, look_for
+from wayframe.store.weights import Weights, hub_source, look_for, look_on_hub, repository
 
 State = Literal["here", "in part", "not here"]
 
@@ -67,11 +66,24 @@ def named_model(name: str, *, home: Home) -> Model:
 
 
 def model_pull(name: str, *, home: Home) -> PullPlan:
-    """What a pull of a model will do. Raises `StoreError` for a model that does not come from the Hub."""
+    """What a pull of a model will do: one of the catalogue, or ``ORG/NAME[@REVISION]`` in the format of transformers.
+
+    Raises `StoreError` for a model that does not come from the Hub.
+    """
+    if (remote := repository(name)) is not None:
+        return plan_pull(remote)
     model = named_model(name, home=home)
     source = hub_source(model, home=home)
     if source is None:
         where = f"its weights are in the folder {model.source}" if model.source else "its file names no source"
         raise StoreError(f"{name} does not come from the Hub: {where}")
-    hub.need_hub()
     return plan_pull(source)
+
+
+def model_weights(name: str, *, home: Home) -> Weights:
+    """What is here of a model, named as for `model_pull`, whole or not. Raises `StoreError` when nothing is."""
+    remote = repository(name)
+    found = look_for(named_model(name, home=home), home=home) if remote is None else look_on_hub(remote)
+    if found is None:
+        raise StoreError(f"nothing of {name} is here; wayframe models pull {name}")
+    return found
