@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,6 +29,7 @@ from wayframe.errors import (
     WayframeError,
 )
 from wayframe.files import redact_text
+from wayframe.web.templating import render
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST = 2000
@@ -112,8 +114,8 @@ def answer(error: WayframeError, *, home: str) -> Response:
 def install(app: FastAPI, *, home: str) -> None:
     """Have every error of the app answered in this way."""
 
-    async def ours(_request: Request, error: WayframeError) -> Response:
-        return answer(error, home=home)
+    async def ours(request: Request, error: WayframeError) -> Response:
+        return _fitting(request, answer(error, home=home))
 
     app.exception_handler(WayframeError)(ours)
     app.exception_handler(RefusalError)(_refused)
@@ -122,21 +124,34 @@ def install(app: FastAPI, *, home: str) -> None:
     app.exception_handler(OSError)(_disk)
 
 
-async def _refused(_request: Request, error: RefusalError) -> Response:
-    return problem(error.status, error.detail, kind=error.kind, headers=error.headers)
+def _fitting(request: Request, answered: Response) -> Response:
+    """The answer, as a page for who asked for one."""
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return answered
+    body = json.loads(bytes(answered.body))
+    told = {"title": body["title"], "detail": body["detail"], "fix": body.get("fix")}
+    page = render(request, "error.html", status=answered.status_code, **told)
+    if "retry-after" in answered.headers:
+        page.headers["Retry-After"] = answered.headers["retry-after"]
+    return page
 
 
-async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+async def _refused(request: Request, error: RefusalError) -> Response:
+    return _fitting(request, problem(error.status, error.detail, kind=error.kind, headers=error.headers))
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     place = field_path(tuple(part for part in first["loc"] if part not in ("body", "query", "path", "header")))
     detail = f"{place or 'body'}: {first['msg']}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="validation", field=place or "body")
+    invalid = problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="validation", field=place or "body")
+    return _fitting(request, invalid)
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
     what = {404: "there is nothing at this address", 405: f"{request.method} is not possible here"}
     detail = what.get(error.status_code, str(error.detail))
-    return problem(error.status_code, detail, headers=error.headers)
+    return _fitting(request, problem(error.status_code, detail, headers=error.headers))
 
 
 async def _disk(_request: Request, error: OSError) -> Response:

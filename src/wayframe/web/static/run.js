@@ -4,7 +4,7 @@ import { Player, controls } from "./player.js";
 
 const page = document.getElementById("run");
 const id = page?.dataset.run ?? location.pathname.split("/").pop();
-const PARTS = ["head", "said", "watch", "facts", "strip", "legend", "segment", "findings"];
+const PARTS = ["head", "said", "watch", "facts", "strip", "legend", "segment", "findings", "revisions"];
 const isOpen = () => page && ["queued", "running"].includes(page.dataset.state);
 let player = null;
 
