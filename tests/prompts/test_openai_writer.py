@@ -14,6 +14,7 @@ from prompt_endpoint import GOOD, KEY, Data, Endpoint
 from prompt_server import COLOURS
 from wayframe.errors import CancelledError, PromptError, SpecError
 from wayframe.prompts.base import PromptFailure, PromptRequest, Result, WriterSetup, Written
+from wayframe.prompts.keys import key_of
 from wayframe.prompts.openai_writer import OpenAIWriter
 from wayframe.prompts.pictures import framed
 
@@ -269,6 +270,30 @@ def test_a_key_goes_to_its_own_host_only(endpoint: Endpoint, tmp_path: Path):
     endpoint.script()
     only(endpoint, environment=key_file(tmp_path, KEY))
     assert list(sent_keys(endpoint)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "goes"),
+    [
+        ("https://api.openai.com/v1", None, True),
+        ("http://api.openai.com/v1", None, False),
+        ("http://box.example/v1", "https://box.example/v1", False),
+        ("https://BOX.example/other", "https://me:word@box.example/v1", True),
+        ("https://api.openai.com.evil.example/v1", None, False),
+        ("https://box.example:8443/v1", "https://box.example/v1", False),
+    ],
+)
+def test_a_key_is_for_a_scheme_a_host_and_a_port(asked: str, said: str | None, goes: bool):
+    environment = {"OPENAI_API_KEY": KEY} | ({"OPENAI_BASE_URL": said} if said else {})
+    assert key_of(asked, environment=environment) == (KEY if goes else "")
+
+
+def test_a_password_in_an_address_of_the_environment_is_not_told():
+    environment = {"OPENAI_BASE_URL": "http://me:correct-horse@127.0.0.1:9/v1"}
+    writer = OpenAIWriter(WriterSetup(options={"attempts": "1"}), environment=environment)
+    [(_, failure)] = writer.write(requests(1))
+    assert isinstance(failure, PromptFailure)
+    assert failure.reason == "127.0.0.1:9 cannot be reached"
 
 
 def test_a_key_file_that_cannot_be_read_is_an_error_without_its_content(endpoint: Endpoint, tmp_path: Path):

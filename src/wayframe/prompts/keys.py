@@ -18,19 +18,24 @@ def endpoint(base_url: str | None, *, environment: Mapping[str, str]) -> str:
     return (base_url or environment.get(URL_VARIABLE) or OPENAI_URL).rstrip("/")
 
 
+def host_of(url: str) -> str:
+    """The host of an address with its port, in lower case; a user and a password that stand before it are left out."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
 def key_of(url: str, *, environment: Mapping[str, str]) -> str:
     """The key for an endpoint, or "" when there is none for its host.
 
     A spec may come from anybody, so that its `base_url` must not decide who gets a key: ``$OPENAI_API_KEY`` goes to
-    OpenAI and to the host of ``$OPENAI_BASE_URL`` only. The file that ``$WAYFRAME_PROMPTS_KEY_FILE`` names has a line
+    OpenAI and to the host of ``$OPENAI_BASE_URL`` only, and never in the clear where that says https. The file that ``$WAYFRAME_PROMPTS_KEY_FILE`` names has a line
     ``HOST KEY`` for each further host (``localhost:8000 secret``); a key alone stands in for ``$OPENAI_API_KEY``.
     Raises `PromptError` when the file cannot be read.
     """
-    place = urlsplit(url)
-    own = {urlsplit(environment.get(URL_VARIABLE) or OPENAI_URL).netloc.lower(), urlsplit(OPENAI_URL).netloc}
-    is_own = place.netloc.lower() in own
+    place, asked = urlsplit(url), host_of(url)
+    own = [environment.get(URL_VARIABLE) or OPENAI_URL, OPENAI_URL]
+    is_own = (place.scheme, asked) in [(urlsplit(one).scheme, host_of(one)) for one in own]
     for host, key in _lines(environment.get(FILE_VARIABLE, "")):
-        if host in (place.netloc.lower(), place.hostname) or (not host and is_own):
+        if host in (asked, place.hostname) or (not host and is_own):
             return key
     return environment.get(KEY_VARIABLE, "").strip() if is_own else ""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 
 from wayframe.prompts.base import PromptFailure
-from wayframe.prompts.keys import FILE_VARIABLE, KEY_VARIABLE, OPENAI_URL
+from wayframe.prompts.keys import FILE_VARIABLE, KEY_VARIABLE, OPENAI_URL, host_of
 
 BUSY, TIMEOUT_STATUS, SERVER_ERROR = 429, 408, 500
 _NO_QUOTA = "insufficient_quota"
@@ -48,7 +47,7 @@ def refuses_temperature(error: BaseException) -> bool:
 
 def failure_of(error: OpenAIError, *, url: str, model: str, tries: int) -> PromptFailure:
     """The failure that an error of the SDK means."""
-    host = urlsplit(url).netloc
+    host = host_of(url)
     hopeless = False
     if isinstance(error, APITimeoutError):
         reason = f"{host} did not answer in time"
@@ -67,7 +66,7 @@ def failure_of(error: OpenAIError, *, url: str, model: str, tries: int) -> Promp
 def _status_reason(error: APIStatusError, *, host: str, model: str) -> str:
     status = error.status_code
     if status == _NO_KEY:
-        own = host == urlsplit(OPENAI_URL).netloc
+        own = host == host_of(OPENAI_URL)
         where = f"{KEY_VARIABLE}" if own else f"a line `{host} KEY` in the file that {FILE_VARIABLE} names"
         return f"{host} wants another key (401): set {where}"
     if status == _NOT_FOUND:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wayframe.prompts.base import Answer, PromptRequest
-from wayframe.prompts.keys import OPENAI_URL
+from wayframe.prompts.keys import OPENAI_URL, host_of
 
 MOST_TOKENS = 2048
 """Room for models that think before they answer; a prompt itself has a hundred tokens or two."""
@@ -52,7 +51,7 @@ def body_of(request: PromptRequest, *, model: str, url: str, temperature: bool) 
         {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"}}
         for picture in request.pictures
     ]
-    is_openai = urlsplit(url).netloc == urlsplit(OPENAI_URL).netloc
+    is_openai = host_of(url) == host_of(OPENAI_URL)
     return {
         "model": model,
         "messages": [
