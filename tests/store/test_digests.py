@@ -79,9 +79,11 @@ def test_a_lora_is_named_by_its_bytes_or_by_its_address_without_the_query(home: 
 
 
 def test_only_safetensors_that_are_there_are_taken(home: Home, tmp_path: Path) -> None:
-    (tmp_path / "a.pt").write_bytes(b"pickle")
-    with pytest.raises(SpecError, match=r"loras\[1\]\.file: is not a \.safetensors file \(got 'a\.pt'\)"):
-        DigestCache(home).lora("a.pt", base=tmp_path, field="loras[1].file")
+    for pickle in ("a.pt", "https://example.com/a.ckpt?sig=1"):
+        with pytest.raises(SpecError, match=r"loras\[1\]\.file: is a pickle \(\.\w+\), which may run any code"):
+            DigestCache(home).lora(pickle, base=tmp_path, field="loras[1].file")
+    with pytest.raises(SpecError, match=r"loras\[1\]\.file: is not a \.safetensors file \(got 'a\.jpg'\)"):
+        DigestCache(home).lora("a.jpg", base=tmp_path, field="loras[1].file")
     with pytest.raises(SpecError, match=r"loras\[1\]\.file: cannot be read: No such file or directory"):
         DigestCache(home).lora("gone.safetensors", base=tmp_path, field="loras[1].file")
 
@@ -98,7 +100,7 @@ def test_a_file_of_a_workers_folder_is_named_by_its_name(home: Home, tmp_path: P
         "b.safetensors": "name:b.safetensors",
         "style/b.safetensors": "name:style/b.safetensors",
     }
-    for wrong, problem in ((str(tmp_path / "b.safetensors"), "cannot be read"), ("b.pt", "is not a .safetensors file")):
+    for wrong, problem in ((str(tmp_path / "b.safetensors"), "cannot be read"), ("b.pt", "is a pickle")):
         with pytest.raises(SpecError, match=problem):
             cache.lora(wrong, base=tmp_path, field="loras[0].file", elsewhere=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from wayframe.errors import SpecError
 from wayframe.files import sha256_file, write_atomic
 from wayframe.store.home import Home
-from wayframe.store.lora_places import find_place
+from wayframe.store.lora_places import check_name, find_place
 
 BY_NAME = "name:"
 """Begins the digest of a LoRA of which only the name is known."""
@@ -45,14 +45,14 @@ class DigestCache:
         the same LoRA therefore changes once, when it is fetched: a run fetches (`loras.LoraShelf`) before it plans.
 
         With `elsewhere` a relative name without a file here may mean one in a worker's own folder: ``name:...``.
-        Raises `SpecError` that names `field` when a local file is not there or is not a .safetensors file.
+        Raises `SpecError` that names `field` when a local file is not there, or a name is not that of a .safetensors
+        file.
         """
+        check_name(file, field=field)
         if "://" in file:
             place = find_place(file, home=self._home)
             return f"sha256:{self.sha256(place.path)}" if place else f"url:{_public(file)}"
         path = base / file
-        if path.suffix != ".safetensors":
-            raise SpecError(field, "is not a .safetensors file", file)
         try:
             return f"sha256:{self.sha256(path)}"
         except OSError as error:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from wayframe.errors import SpecError
 from wayframe.files import redact_text, write_atomic
 from wayframe.store import hub
 from wayframe.store.home import Home
 
 SUFFIX = ".safetensors"
 _NOTE = "source.json"
+_PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 _FOLDER_LENGTH, _NAME_LENGTH = 32, 80
 _UNSAFE = re.compile(r"[^\w.\-]")
 
@@ -62,6 +64,20 @@ def note_source(path: Path, *, address: str, etag: str | None, commit: str | Non
 def public_address(address: str) -> str:
     """An address without its user, and with its secret parameters blanked."""
     return redact_text(address)
+
+
+def check_name(file: str, *, field: str) -> None:
+    """Raise `SpecError` for a file or an address that its name tells to be no .safetensors file, with the reason.
+
+    An address may have a name that tells nothing (``/api/download/models/7``).
+    """
+    remote = "://" in file
+    suffix = PurePosixPath(unquote(urlsplit(file).path) if remote else file).suffix.lower()
+    if suffix in _PICKLES:
+        why = f"is a pickle ({suffix}), which may run any code when it is opened"
+        raise SpecError(field, why, public_address(file), fix="use its .safetensors version")
+    if suffix != SUFFIX and not remote:
+        raise SpecError(field, "is not a .safetensors file", file)
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -8,20 +8,18 @@ taken: the other formats are Python pickles, which execute whatever they hold wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from wayframe.download import GIB, Terms, download
 from wayframe.errors import SpecError
 from wayframe.store import hub
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
-from wayframe.store.lora_places import SUFFIX, LoraPlace, find_place, note_source, place_for, public_address
+from wayframe.store.lora_places import LoraPlace, check_name, find_place, note_source, place_for, public_address
 from wayframe.store.tensorfile import tensor_fault
 
 LARGEST = 16 * GIB
 """The largest LoRAs for these models have a few GiB."""
-_PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +64,9 @@ class LoraShelf:
         `CancelledError`. A run that will denoise calls this before it plans: then the plan holds the digest of the
         bytes, and stays the same when the run is continued.
         """
+        check_name(file, field=field)
         if "://" not in file:
-            path = self.base / file
-            _check_name(path.name, file=file, field=field)
-            return self._copy(LoraPlace(path=path), file=file, field=field)
-        _check_name(PurePosixPath(unquote(urlsplit(file).path)).name, file=file, field=field)
+            return self._copy(LoraPlace(path=self.base / file), file=file, field=field)
         place = find_place(file, home=self.home)
         if place is None and self.terms is None:
             raise SpecError(field, "is not on this disk and is not fetched now", public_address(file))
@@ -107,16 +103,6 @@ def _fetch(address: str, *, home: Home, terms: Terms, field: str) -> LoraPlace:
 def _plain(address: str) -> str:
     """A link of the Hub that gives the file itself, not the page about it."""
     return address.replace("/blob/", "/resolve/", 1)
-
-
-def _check_name(name: str, *, file: str, field: str) -> None:
-    """Refuse by the name; an address may have one that tells nothing (``/api/download/models/7``)."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix in _PICKLES:
-        why = f"is a pickle ({suffix}), which may run any code when it is opened"
-        raise SpecError(field, why, public_address(file), fix="use its .safetensors version")
-    if suffix != SUFFIX and "://" not in file:
-        raise SpecError(field, "is not a .safetensors file", file)
 
 
 def _check_content(path: Path, *, file: str, field: str) -> None:
