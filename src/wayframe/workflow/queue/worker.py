@@ -125,11 +125,16 @@ class Worker:
         self._heart = Heart(self._place.workers, self._row(), lost=self._lost, beat=self._pace.beat)
         with self._heart:
             LOGGER.info("takes %s", ", ".join(self._options.offer.listed()))
-            while not (self._ending() and self._renderer is None and not self._unburied):
+            while not self._has_ended():
                 self._turn()
                 self._wake.wait(BURIAL_LOOK)
                 self._wake.clear()
         return self._name_lost
+
+    def _has_ended(self) -> bool:
+        """Whether nothing is left to do; what cannot be buried while the database is away is left to a sweep."""
+        buried = not self._unburied or self._stop.hurried.is_set()
+        return self._ending() and self._renderer is None and buried
 
     def _ending(self) -> bool:
         return self._stop.asked.is_set()
