@@ -27,8 +27,9 @@ def key_of(url: str, *, environment: Mapping[str, str]) -> str:
     """The key for an endpoint, or "" when there is none for its host.
 
     A spec may come from anybody, so that its `base_url` must not decide who gets a key: ``$OPENAI_API_KEY`` goes to
-    OpenAI and to the host of ``$OPENAI_BASE_URL`` only, and never in the clear where that says https. The file that ``$WAYFRAME_PROMPTS_KEY_FILE`` names has a line
-    ``HOST KEY`` for each further host (``localhost:8000 secret``); a key alone stands in for ``$OPENAI_API_KEY``.
+    OpenAI and to the host of ``$OPENAI_BASE_URL`` only, and never in the clear where that says https. The file that
+    ``$WAYFRAME_PROMPTS_KEY_FILE`` names has a line ``HOST KEY`` for each further host (``localhost:8000 secret``); a
+    key alone stands in for ``$OPENAI_API_KEY``.
     Raises `PromptError` when the file cannot be read.
     """
     place, asked = urlsplit(url), host_of(url)

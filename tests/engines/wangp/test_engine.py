@@ -186,6 +186,15 @@ def test_a_wangp_that_does_not_start_is_told_with_its_reason(monkeypatch: pytest
     assert "no GPU was found" in said
 
 
+def test_an_event_that_was_cut_off_is_the_end_and_no_silence(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf \'{"event": "rea\'\necho out of memory >&2\nexit 7\n')
+    python.chmod(0o755)
+    with engine_of(installs.setup(loras=LORAS, python=str(python))) as engine, pytest.raises(EngineError) as caught:
+        events(engine, [between(planned(**SEED_PHASES).segments[0])])
+    assert str(caught.value) == "WanGP ended while it was started (exit code 7); its last lines: out of memory"
+
+
 def test_after_a_crash_the_next_segment_has_a_new_wangp(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(**SEED_PHASES).segments[0]
     with engine_of(installs.setup(loras=LORAS)) as engine:

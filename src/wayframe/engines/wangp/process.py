@@ -155,7 +155,10 @@ class WangpProcess:
             )
 
     def _ended(self, what: str) -> str:
-        code = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=GRACE)
+        self._kill()
+        code = self._process.returncode
         for reader in self._readers:
             reader.join(timeout=GRACE)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -171,8 +174,10 @@ class WangpProcess:
             stream.flush()
 
     def _read_events(self) -> None:
-        for line in _pipe(self._process.stdout):
-            self._heard.put(json.loads(line))
+        """Pass events on; one that is cut off is the last sign of a process that was killed."""
+        with suppress(ValueError):
+            for line in _pipe(self._process.stdout):
+                self._heard.put(json.loads(line))
         self._heard.put(None)
 
     def _read_lines(self) -> None:
