@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("dbos")
 
 from cli.terminal import Terminal
-from wayframe.core.plan import keyed
+from wayframe.core.plan_keys import keyed
 from wayframe.store.home import open_home
 from wayframe.workflow.queue.client import QueueClient
 from wayframe.workflow.queue.finishing import Finishing

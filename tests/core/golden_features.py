@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
-from core.golden import FOLDER, as_text
-from core.trips import VACE, Data, Planned, planned, stills
+from typing import Any
 
+from core.golden import FOLDER, as_text
+from core.trips import VACE, Planned, planned, stills
+
+Data = dict[str, Any]
 LOOK: Data = {
     "model": VACE,
     "preset": "lightning_baseline_2_2_2",
@@ -21,7 +24,30 @@ def _with(data: Data, at: int, **said: object) -> Data:
     return data
 
 
+def _placed(*places: Data, **said: object) -> Data:
+    """A timeline of keyframes, each with its place and more."""
+    keyframes = [{"image": f"{index}.jpg", **place} for index, place in enumerate(places)]
+    return {"mode": "timeline", "keyframes": keyframes, **said}
+
+
+STEPS: Data = {"model": VACE, "steps": 4, "guidance": 1, "prompt": "a walk"}
+OWN: Data = {
+    "frames": 33,
+    "seed": 7,
+    "prompt": "a turn",
+    "amount_of_motion": 0.9,
+    "phases": [{"steps": 1, "guidance": 3, "expert": "high"}, {"steps": 2, "guidance": 1, "expert": "low"}],
+    "loras": [{"file": "turn.safetensors", "multiplier": "1;0.5"}],
+}
 FEATURES: dict[str, Data] = {
+    "plan_loop.json": _with(stills(3, loop=True, **STEPS), 2, prompt="and back"),
+    "plan_loop_timeline.json": _placed({"at": 0}, {"at": 52}, loop="6.5s", **STEPS),
+    "plan_hold.json": _placed({"at": 0, "hold": 9}, {"at": 60, "hold": 17}, {"at": 120, "hold": 5}, **STEPS),
+    "plan_hold_chained.json": _with(stills(3, chaining="chained", overlap=6, **STEPS), 1, hold=12),
+    "plan_lead_and_trail.json": stills(2, lead={"frames": 33}, trail={"frames": 45, "prompt": "away"}, **STEPS),
+    "plan_segments.json": stills(1, segments=3, seed_policy="increment", **STEPS),
+    "plan_continued.json": stills(2, continue_from="a.mp4", lead={"frames": 33}, overlap=6, **STEPS),
+    "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_look.json": _with(stills(3, **LOOK), 1, look={"saturation": 0.9, "brightness": -0.05}),
 }
 

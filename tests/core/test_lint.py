@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.trips import HIGH, I2V, LOW, ONE_EXPERT, PREVIEW, SEED_PHASES, T2V, VACE, planned, stills, timeline
-from wayframe.core import lint, model_rules, resolve
+from wayframe.core import lint, model_rules, resolve_shape, shape_rules
 from wayframe.core.findings import RULES, Finding, Rule, Severity, finding, rule
 from wayframe.core.lint import with_findings
 from wayframe.core.media_rules import IMAGE_TURNED
@@ -326,6 +326,30 @@ CASES = [
         where="segments[0].bundles",
     ),
     Case(
+        code="loop-repeats-frame",
+        loud=stills(2, loop=True),
+        quiet=stills(2),
+        where="loop",
+    ),
+    Case(
+        code="lead-from-nowhere",
+        loud=stills(2, model=I2V, lead={}),
+        quiet=stills(2, model=VACE, lead={}),
+        where="segments[0]",
+    ),
+    Case(
+        code="clip-rate-differs",
+        loud=stills(1, continue_from="a.mp4", fps=24),
+        quiet=stills(1, continue_from="a.mp4"),
+        where="clips[0]",
+    ),
+    Case(
+        code="clip-fitted",
+        loud=stills(1, continue_from="a.mp4"),
+        quiet=stills(1, continue_from="a.mp4", resolution="640x480"),
+        where="clips[0]",
+    ),
+    Case(
         code="position-moved",
         loud=timeline(0, 51, 91, model=I2V, overlap=1),
         quiet=timeline(0, 51, 91),
@@ -359,7 +383,10 @@ def test_a_rule_is_silent_where_it_must_be(case: Case):
 
 def test_every_rule_about_plans_is_in_the_table():
     rules = {
-        item.code for module in (lint, model_rules, resolve) for item in vars(module).values() if isinstance(item, Rule)
+        item.code
+        for module in (lint, model_rules, resolve_shape, shape_rules)
+        for item in vars(module).values()
+        if isinstance(item, Rule)
     }
     assert rules == {case.code for case in CASES}
 

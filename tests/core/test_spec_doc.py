@@ -14,21 +14,14 @@ from core.trips import CATALOGUE, planned, resolved, stills, timeline
 from wayframe.cli.options import FLAGS
 from wayframe.core.documents import resolved_json
 from wayframe.core.prompting import PromptSpec
-from wayframe.core.spec import (
-    Keyframe,
-    LoraUse,
-    PhaseConfig,
-    PhaseLora,
-    PhaseSpec,
-    TravelSpec,
-    WireLora,
-    WirePhase,
-    spec_schema,
-)
+from wayframe.core.shape import legs
+from wayframe.core.spec import TravelSpec, parse_spec, spec_schema
+from wayframe.core.spec_recipe import LoraUse, PhaseConfig, PhaseLora, PhaseSpec, WireLora, WirePhase
+from wayframe.core.spec_stops import FreeSegment, Keyframe
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spec.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-PARTS = (TravelSpec, Keyframe, PhaseSpec, PhaseLora, LoraUse, PhaseConfig, WirePhase, WireLora, PromptSpec)
+PARTS = (TravelSpec, Keyframe, FreeSegment, PhaseSpec, PhaseLora, LoraUse, PhaseConfig, WirePhase, WireLora, PromptSpec)
 
 
 def section(title: str) -> str:
@@ -60,7 +53,7 @@ def test_every_key_of_the_trip_and_of_a_segment_has_a_row_of_its_own():
 @pytest.mark.parametrize("data", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_every_example_can_be_planned(data: dict[str, Any]):
     plan = planned(data).plan
-    assert len(plan.segments) == len(data["keyframes"]) - 1
+    assert len(plan.segments) == len(legs(parse_spec(data)))
 
 
 def test_there_is_an_example_of_both_forms_of_phases_and_both_say_the_same():

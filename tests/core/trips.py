@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wayframe.core.catalogue import Catalogue, parse_bundle, parse_model, parse_preset
+from wayframe.core.clips import ClipFacts
 from wayframe.core.findings import Finding
 from wayframe.core.lint import Lint, lint, with_findings
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
@@ -97,8 +98,18 @@ def digest(text: str) -> str:
     return (text * 64)[:64]
 
 
+def clip(index: int = 0, *, frames: int = 33) -> ClipFacts:
+    """A made-up video of 640x480 at 16 frames a second."""
+    return ClipFacts(digest=digest(f"c{index:07x}"), frames=frames, width=640, height=480, fps="16")
+
+
+def clips_of(data: Data) -> list[ClipFacts]:
+    """The made-up videos that a spec names."""
+    return [clip()] if "continue_from" in data else []
+
+
 def resolved(data: Data, *, first_size: tuple[int, int] = (1536, 1152)) -> Resolved:
-    return resolve(parse_spec(data), catalogue=CATALOGUE, first_size=first_size)
+    return resolve(parse_spec(data), catalogue=CATALOGUE, first_size=first_size, clips=clips_of(data))
 
 
 def planned(
@@ -111,10 +122,11 @@ def planned(
     engine: EngineFacts = WAN,
 ) -> Planned:
     """Plan a spec; keyframe i is 1536x1152 and its digest is made of its number unless told otherwise."""
+    clips = clips_of(data)
     found = resolved(data)
-    numbers = range(len(data["keyframes"]))
+    numbers = range(len(found.layout.positions))
     shapes = dict.fromkeys(numbers, (1536, 1152)) | dict(sizes or {})
-    names = digests or [f"{index:08x}" for index in numbers]
+    names = digests or [f"{index % max(len(data['keyframes']), 1):08x}" for index in numbers]
     facts = [
         KeyframeFacts(
             digest=digest(names[index]),
@@ -126,6 +138,6 @@ def planned(
     ]
     files = lora_files([segment.recipe for segment in found.segments])
     known = {file: f"url:{file}" if "://" in file else digest(file.encode().hex()) for file in files}
-    plan = make_plan(found, keyframes=facts, lora_digests={**known, **(loras or {})}, engine=engine)
+    plan = make_plan(found, keyframes=facts, lora_digests={**known, **(loras or {})}, engine=engine, clips=clips)
     look = Lint(plan=plan, resolved=found, keyframes=facts, engine=engine)
     return Planned(resolved=found, plan=plan, look=look)

@@ -69,10 +69,14 @@ def _segments(plan: Plan) -> Table:
             str(segment.end - 1),
             str(segment.overlap_before),
             str(segment.seed),
-            escape(_short(segment.prompt)),
+            escape(_short(segment.prompt)) if not segment.still else f"[dim]{_stands(plan, segment)}[/]",
             segment.key[:SHORT_KEY],
         )
     return table
+
+
+def _stands(plan: Plan, segment: SegmentPlan) -> str:
+    return f"keyframe {plan.ends(segment)[0]} stands still"
 
 
 def _short(text: str) -> str:

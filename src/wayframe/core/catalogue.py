@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from wayframe.core.loras import parse_multiplier
 from wayframe.core.payload_keys import Switch
 from wayframe.core.schedule import Solver
-from wayframe.core.spec import Expert, LoraTarget, Multiplier, PhaseMultiplier, field_path
+from wayframe.core.spec import field_path
+from wayframe.core.spec_recipe import Expert, LoraTarget, Multiplier, PhaseMultiplier
 from wayframe.errors import CatalogueError, SpecError
 
 TWO_EXPERTS = 2

@@ -33,12 +33,16 @@ def check_plan(plan: Plan) -> None:
 
 def _facts(plan: Plan) -> _Facts:
     """Fields with the value that they have, and the value that follows from others."""
-    yield "segments", len(plan.segments), max(len(plan.keyframes) - 1, 1)
+    places = _places(plan)
+    untouched = [index for index in range(len(plan.keyframes)) if index not in places]
+    yield "segments", untouched, []
+    yield "clips", tuple(clip.index for clip in plan.clips), tuple(range(len(plan.clips)))
     for index, segment in enumerate(plan.segments):
         yield from _segment_facts(plan, segment, index=index)
+        yield from _end_facts(plan, segment)
     for index, keyframe in enumerate(plan.keyframes):
         yield f"keyframes[{index}].index", keyframe.index, index
-        yield f"keyframes[{index}].at", keyframe.at, plan.segments[index - 1].end - 1 if index else 0
+        yield f"keyframes[{index}].at", keyframe.at, places.get(index)
     for left, right in pairwise(plan.segments):
         yield f"segments[{right.index}].overlap_before", right.overlap_before, left.overlap_after
         yield f"segments[{right.index}].start", right.start, left.end - left.overlap_after
@@ -48,6 +52,33 @@ def _facts(plan: Plan) -> _Facts:
     yield f"segments[{last.index}].overlap_after", last.overlap_after, 0
     yield "frames", plan.frames, last.end
     yield "forwards", plan.forwards, sum(segment.forwards for segment in plan.segments)
+
+
+def _places(plan: Plan) -> dict[int, int]:
+    """Where the keyframes stand: at the end of the segment that leads to it, else where its own one begins."""
+    places: dict[int, int] = {}
+    for segment in plan.segments:
+        first, last = plan.ends(segment)
+        if first is not None:
+            places.setdefault(first, segment.start)
+        if last is not None:
+            places.setdefault(last, segment.end - 1)
+    return places
+
+
+def _end_facts(plan: Plan, segment: SegmentPlan) -> _Facts:
+    where, ends = f"segments[{segment.index}]", [number for number in plan.ends(segment) if number is not None]
+    yield f"{where}.ends", [number for number in ends if not 0 <= number < len(plan.keyframes)], []
+    if segment.still:
+        yield f"{where}.ends", segment.ends, (ends[0], ends[0]) if ends else None
+        yield f"{where}.steps", len(segment.steps), 0
+    elif not ends:
+        known = plan.starts_from_before(segment) or segment.given is not None
+        yield f"{where}.ends, with nothing that it starts from", known, True
+    if segment.given is not None:
+        span, clips = segment.given, len(plan.clips)
+        yield f"{where}.given.clip", span.clip, min(max(span.clip, 0), clips - 1)
+        yield f"{where}.given.frames", span.stop > plan.clips[span.clip].frames, False
 
 
 def _segment_facts(plan: Plan, segment: SegmentPlan, *, index: int) -> _Facts:

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from wayframe.core.coherence import check_plan
 from wayframe.core.findings import Finding
-from wayframe.core.plan import PLAN_SCHEMA, Plan, keyed, lora_name
+from wayframe.core.plan import PLAN_SCHEMA, Plan, lora_name, usual_ends
+from wayframe.core.plan_keys import keyed
 from wayframe.core.resolve import Resolved, ResolvedSegment
 from wayframe.core.spec import field_path
 from wayframe.errors import SpecError
@@ -99,11 +100,14 @@ def resolved_values(resolved: Resolved) -> dict[str, Any]:
         "engine": resolved.engine,
         "model": resolved.model.name if resolved.model else None,
         "preset": resolved.preset,
-        "segments": [_segment_values(segment) for segment in resolved.segments],
+        "segments": [
+            _segment_values(segment, usual=usual_ends(index, keyframes=len(resolved.layout.positions)))
+            for index, segment in enumerate(resolved.segments)
+        ],
     }
 
 
-def _segment_values(segment: ResolvedSegment) -> dict[str, Any]:
+def _segment_values(segment: ResolvedSegment, *, usual: tuple[int | None, int | None]) -> dict[str, Any]:
     recipe = segment.recipe
     return {
         "prompt": segment.prompt,
@@ -126,14 +130,17 @@ def _segment_values(segment: ResolvedSegment) -> dict[str, Any]:
             }
             for lora in recipe.loras
         ],
-        **_seldom(segment),
+        **_seldom(segment, usual=usual),
     }
 
 
-def _seldom(segment: ResolvedSegment) -> dict[str, Any]:
+def _seldom(segment: ResolvedSegment, *, usual: tuple[int | None, int | None]) -> dict[str, Any]:
     """Values that are left out where they are at their default, so that older records and videos stay equal."""
     recipe = segment.recipe
     values = {
+        "ends": None if segment.leg.ends == usual else list(segment.leg.ends),
+        "hold": segment.leg.hold,
+        "given": asdict(segment.leg.given) if segment.leg.given else None,
         "cfg_star": recipe.cfg_star,
         "cfg_zero": recipe.cfg_zero,
         "bundles": dict(recipe.bundles),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import floor, sqrt
@@ -52,45 +52,90 @@ def grid_neighbours(frames: int, *, step: int) -> tuple[int, int]:
     return (below, below) if below == frames else (below, below + step)
 
 
-def lay_out_batch(frames: Sequence[int], *, overlaps: tuple[int, ...], step: int, least: int = 1) -> Layout:
-    """Segments of given lengths.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A segment that is to be laid out: its frames, or none where they follow from the position of `last`.
 
-    Raises `SpecError` for a length under `least` (2 where a segment shows two keyframes), for one off the grid, and for
-    overlaps that meet.
+    `first` and `last` are the numbers of the keyframes at its ends, None where there is none. A `still` one stands off
+    the grid. It has at least `least` frames (2 where it shows two keyframes), and `field` speaks of its length.
     """
-    for index, count in enumerate(frames):
-        if count < least:
-            fix = f"use {grid_neighbours(least, step=step)[1]} or more"
-            raise SpecError(f"segment_frames[{index}]", "is too short for a segment", count, fix=fix)
-        lower, upper = grid_neighbours(count, step=step)
-        if lower != upper:
-            fix = f"use {lower} or {upper}" if lower >= least else f"use {upper} or more"
-            raise SpecError(f"segment_frames[{index}]", f"is not a length of the model ({step}n+1)", count, fix=fix)
-    gains = [count - (overlaps[index - 1] if index else 1) for index, count in enumerate(frames)]
-    layout = Layout(positions=tuple(accumulate(gains, initial=0)), frames=tuple(frames), overlaps=overlaps)
+
+    frames: int | None
+    first: int | None
+    last: int | None
+    least: int = 1
+    still: bool = False
+    field: str = ""
+
+
+def lay_out(stretches: Sequence[Stretch], *, overlaps: tuple[int, ...], step: int, asked: Sequence[int] = ()) -> Layout:
+    """Segments one after the other; `asked` holds the position of each keyframe, where lengths follow from them.
+
+    A keyframe goes to the nearest place that the grid allows. Every position is judged against what was asked for, so
+    that errors do not add up; of two equally near places the earlier one is taken. Raises `SpecError` for a length that
+    is too short or off the grid, for positions that do not rise or leave no room, and for overlaps that meet.
+    """
+    if asked and stretches[0].first == 0 and asked[0] != 0:
+        raise SpecError("keyframes[0].at", "the first keyframe stands at frame 0", asked[0])
+    held = {stretch.first: stretch.frames - 1 for stretch in stretches if stretch.still and stretch.frames}
+    frames, ends = list[int](), list[int]()
+    for index, stretch in enumerate(stretches):
+        shared = overlaps[index - 1] if index else 1
+        end = ends[-1] if ends else 0
+        if stretch.frames is None and stretch.last is not None:
+            _check_rises(stretch.last, asked=asked, held=held)
+            count = _nearest(asked[stretch.last] - end + shared, step=step, least=max(shared, 1) + 1)
+        else:
+            count = _checked(stretch, index=index, step=step)
+        frames.append(count)
+        ends.append(end + count - shared)
+    layout = Layout(positions=_positions(stretches, ends=ends, frames=frames), frames=tuple(frames), overlaps=overlaps)
     check_overlaps(layout)
     return layout
+
+
+def _positions(stretches: Sequence[Stretch], *, ends: Sequence[int], frames: Sequence[int]) -> tuple[int, ...]:
+    """Where each keyframe stands: at the end of the first segment that leads to it, else where its own one begins."""
+    found: dict[int, int] = {}
+    for stretch, end, count in zip(stretches, ends, frames, strict=True):
+        if stretch.first is not None:
+            found.setdefault(stretch.first, end - count + 1)
+        if stretch.last is not None:
+            found.setdefault(stretch.last, end)
+    return tuple(found[number] for number in sorted(found))
+
+
+def _check_rises(number: int, *, asked: Sequence[int], held: Mapping[int | None, int]) -> None:
+    before = asked[number - 1] + held.get(number - 1, 0) if number else 0
+    if asked[number] <= before:
+        raise SpecError(f"keyframes[{number}].at", f"must come after frame {before}", asked[number])
+
+
+def _checked(stretch: Stretch, *, index: int, step: int) -> int:
+    """The length of a segment, which must be on the grid."""
+    count, field = stretch.frames or 0, stretch.field or f"segment_frames[{index}]"
+    if stretch.still:
+        return count
+    if count < stretch.least:
+        fix = f"use {grid_neighbours(stretch.least, step=step)[1]} or more"
+        raise SpecError(field, "is too short for a segment", count, fix=fix)
+    lower, upper = grid_neighbours(count, step=step)
+    if lower != upper:
+        fix = f"use {lower} or {upper}" if lower >= stretch.least else f"use {upper} or more"
+        raise SpecError(field, f"is not a length of the model ({step}n+1)", count, fix=fix)
+    return count
+
+
+def lay_out_batch(frames: Sequence[int], *, overlaps: tuple[int, ...], step: int, least: int = 1) -> Layout:
+    """Segments of given lengths from keyframe to keyframe. Raises `SpecError` as `lay_out` does."""
+    stretches = [Stretch(frames=count, first=index, last=index + 1, least=least) for index, count in enumerate(frames)]
+    return lay_out(stretches, overlaps=overlaps, step=step)
 
 
 def lay_out_timeline(asked: Sequence[int], *, overlaps: tuple[int, ...], step: int) -> Layout:
-    """Segments between asked positions; each keyframe goes to the nearest place that the grid allows.
-
-    Every position is judged against what was asked for, so that errors do not add up; of two equally near places the
-    earlier one is taken. Raises `SpecError` for positions that do not rise or leave no room.
-    """
-    if asked[0] != 0:
-        raise SpecError("keyframes[0].at", "the first keyframe stands at frame 0", asked[0])
-    positions, frames = [0], list[int]()
-    for index in range(1, len(asked)):
-        if asked[index] <= asked[index - 1]:
-            raise SpecError(f"keyframes[{index}].at", f"must come after frame {asked[index - 1]}", asked[index])
-        shared = overlaps[index - 2] if index > 1 else 1
-        count = _nearest(asked[index] - positions[-1] + shared, step=step, least=max(shared, 1) + 1)
-        frames.append(count)
-        positions.append(positions[-1] + count - shared)
-    layout = Layout(positions=tuple(positions), frames=tuple(frames), overlaps=overlaps)
-    check_overlaps(layout)
-    return layout
+    """Segments between asked positions of keyframes, the first at frame 0. Raises `SpecError` as `lay_out` does."""
+    stretches = [Stretch(frames=None, first=index, last=index + 1) for index in range(len(asked) - 1)]
+    return lay_out(stretches, overlaps=overlaps, step=step, asked=asked)
 
 
 def _nearest(frames: int, *, step: int, least: int) -> int:

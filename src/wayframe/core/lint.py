@@ -13,7 +13,9 @@ from wayframe.core.findings import RANK, Finding, Severity, finding, rule
 from wayframe.core.model_rules import model_limits, recipe_limits
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
-from wayframe.core.spec import PHASE_MARK, Fit
+from wayframe.core.shape_rules import shape_findings
+from wayframe.core.spec import Fit
+from wayframe.core.spec_recipe import PHASE_MARK
 from wayframe.core.wording import ranges
 
 ASPECT_TOLERANCE = 0.03
@@ -320,6 +322,8 @@ def _engine(look: Lint) -> Iterator[Finding]:
 def _overlaps(look: Lint) -> Iterator[Finding]:
     chained, model = look.plan.chaining == "chained", look.resolved.model
     for index, kept in enumerate(look.resolved.layout.overlaps):
+        if any(segment.still for segment in look.plan.segments[index : index + 2]):
+            continue
         where, evidence = f"joins[{index}]", {"overlap": kept}
         if not chained and kept > 1:
             message = f"join {index} blends {kept} frames of two different motions"
@@ -352,6 +356,7 @@ def _lengths(look: Lint) -> Iterator[Finding]:
 
 def _limits(look: Lint) -> Iterator[Finding]:
     yield from model_limits(look.plan, model=look.resolved.model, denoises=look.engine.denoises)
+    yield from shape_findings(look.plan, model=look.resolved.model, denoises=look.engine.denoises)
     for _, numbers in _alike(look):
         yield from recipe_limits(look.resolved.segments[numbers[0]].recipe, place=_place(numbers))
 

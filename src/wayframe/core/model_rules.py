@@ -45,7 +45,8 @@ def model_limits(plan: Plan, *, model: Model | None, denoises: bool) -> Iterator
     """Findings about an end keyframe that is not looked at, and about a size that is larger than in training."""
     if model is None or not denoises:
         return
-    if not model.takes_end and model.kind != "t2v" and len(plan.keyframes) > 1:
+    leads = any(plan.ends(segment)[1] is not None for segment in plan.segments if not segment.still)
+    if not model.takes_end and model.kind != "t2v" and leads:
         message = f"{model.name} takes the first keyframe of a segment, and not the last one"
         yield finding(END_UNUSED, message, where="model", evidence={"model": model.name})
     width, height = plan.size

@@ -62,6 +62,9 @@ class ResolvedSegment(_Level):
     cfg_zero: int = 0
     bundles: dict[str, str] = Field(default_factory=dict)
     look: dict[str, float | bool] | None = None
+    hold: int = 0
+    given: dict[str, int] | None = None
+    ends: tuple[int | None, int | None] | None = None
 
     @property
     def named(self) -> tuple[ResolvedLora, ...]:
@@ -143,6 +146,7 @@ def _advanced(carried: Mapping[str, Any], details: Said) -> Said:
 
 def _travel(source: Exportable) -> Said:
     values, first = source.values, source.values.segments[0]
+    _check_shape(source)
     details: Said = {
         "model_name": _model_name(source),
         "parsed_resolution_wh": values.resolution,
@@ -164,6 +168,18 @@ def _travel(source: Exportable) -> Said:
     if any(_recipe(segment) != _recipe(first) for segment in values.segments):
         details["phase_configs_expanded"] = [_phase_config(segment) for segment in values.segments]
     return details
+
+
+def _check_shape(source: Exportable) -> None:
+    """Raise `PayloadError` for a segment that does not lie between two pictures: upstream cannot be told of it."""
+    segments = source.values.segments
+    for index, segment in enumerate(segments):
+        if segment.hold or segment.given or segment.ends:
+            problem = "is a hold, a lead, a trail or continues a video; upstream has segments between two pictures only"
+            raise PayloadError(f"segments[{index}]", problem, fix="leave it out of the spec")
+    if len(segments) != max(len(source.images) - 1, 1):
+        problem = f"{len(segments)} of them for {len(source.images)} pictures; upstream has one less than pictures"
+        raise PayloadError("segments", problem, fix="use one segment for a lone keyframe")
 
 
 def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:

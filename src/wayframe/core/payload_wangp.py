@@ -41,7 +41,7 @@ class WangpFrame:
 
 
 def export_wangp(plan: Plan, *, values: ResolvedValues) -> list[Settings]:
-    """The settings of every segment. `values` is the resolved level of the same run or spec.
+    """The settings of every segment that is rendered. `values` is the resolved level of the same run or spec.
 
     Raises `PayloadError` for what WanGP's settings cannot say: no steps, more than three runs of guidance and expert,
     the low expert alone, a grid that WanGP does not have, a model that it does not know.
@@ -52,7 +52,11 @@ def export_wangp(plan: Plan, *, values: ResolvedValues) -> list[Settings]:
         fps=str(plan.fps),
         loras={name: lora.file for name, lora in plan.loras.items()},
     )
-    segments = zip(plan.segments, values.segments, strict=True)
+    segments = [
+        (segment, resolved)
+        for segment, resolved in zip(plan.segments, values.segments, strict=True)
+        if not segment.still
+    ]
     return [segment_settings(segment, frame=frame, shift=resolved.flow_shift) for segment, resolved in segments]
 
 

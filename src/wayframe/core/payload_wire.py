@@ -19,7 +19,8 @@ from pydantic_core import ErrorDetails
 from wayframe.core.look import MOST_SATURATION
 from wayframe.core.payload_keys import REQUIRED, SWITCHES
 from wayframe.core.schedule import WIRE_SHIFT, WIRE_SOLVER, WIRE_STEPS_PER_PHASE, WIRE_SWITCH_PHASE
-from wayframe.core.spec import MAX_SIDE, PhaseMultiplier, field_path
+from wayframe.core.spec import MAX_SIDE, field_path
+from wayframe.core.spec_recipe import PhaseMultiplier
 from wayframe.errors import PayloadError
 
 Data = dict[str, JsonValue]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate, chain, count
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from wayframe.core.digest import content_digest
+from wayframe.core.clips import ClipFacts, ClipSpan, PlannedClip, planned_clip
 from wayframe.core.findings import Finding
 from wayframe.core.look import Look
+from wayframe.core.plan_keys import keyed
 from wayframe.core.recipe import BY_BOUNDARY, Recipe, lora_files
 from wayframe.core.resolve import Resolved
 from wayframe.core.schedule import phase_of_step, sigmas, thresholds, timesteps
@@ -48,6 +49,10 @@ class SegmentPlan:
 
     `cfg_star` scales the unguided velocity before it is subtracted; at the first `cfg_zero` steps that are guided the
     velocity is zero, and no forward is made (CFG-Zero*, arXiv 2503.18886).
+
+    `ends` are the numbers of the keyframes that it begins and ends with, where they are not those of `Plan.ends`. A
+    `still` one shows its keyframe in every frame, and no engine is asked. `given` are frames of a video that it starts
+    from.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
@@ -71,6 +76,9 @@ class SegmentPlan:
     cfg_star: Annotated[bool, UNSAID] = False
     cfg_zero: Annotated[int, UNSAID] = 0
     look: Annotated[Look | None, UNSAID] = None
+    ends: Annotated[tuple[int | None, int | None] | None, UNSAID] = None
+    still: Annotated[bool, UNSAID] = False
+    given: Annotated[ClipSpan | None, UNSAID] = None
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -105,7 +113,7 @@ class PlannedLora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that a run will do; a pure function of spec, catalogue and keyframe facts.
+    """Everything that a run will do; a pure function of spec, catalogue and the facts of pictures and videos.
 
     `weights` is the identity of the model's weights where it is known (`store.weights`); it enters the content keys.
     """
@@ -131,7 +139,16 @@ class Plan:
     loras: Mapping[str, PlannedLora]
     segments: tuple[SegmentPlan, ...]
     weights: Annotated[str | None, UNSAID] = None
+    clips: Annotated[tuple[PlannedClip, ...], UNSAID] = ()
     findings: tuple[Finding, ...] = field(default=())
+
+    def ends(self, segment: SegmentPlan) -> tuple[int | None, int | None]:
+        """The keyframes that a segment begins and ends with: segment i leads from keyframe i to the one after it."""
+        return usual_ends(segment.index, keyframes=len(self.keyframes)) if segment.ends is None else segment.ends
+
+    def starts_from_before(self, segment: SegmentPlan) -> bool:
+        """Whether a segment starts from the last frames of the one before it."""
+        return self.chaining == "chained" and segment.index > 0 and not segment.still and segment.given is None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -171,10 +188,11 @@ def make_plan(
     lora_digests: Mapping[str, str],
     engine: EngineFacts,
     weights: str | None = None,
+    clips: Sequence[ClipFacts] = (),
 ) -> Plan:
     """Plan every step of every segment. `lora_digests` maps each LoRA's file to its digest.
 
-    `weights` is the identity of the model's weights where it is known.
+    `weights` is the identity of the model's weights where it is known, `clips` are the videos that the spec names.
 
     The plan carries the findings of resolving; `core.lint` adds what it finds in the plan.
     """
@@ -204,6 +222,7 @@ def make_plan(
         loras=_planned_loras(resolved, ids, digests=lora_digests),
         segments=segments,
         weights=weights,
+        clips=tuple(planned_clip(index, facts) for index, facts in enumerate(clips)),
         findings=resolved.findings,
     )
     return keyed(plan)
@@ -291,6 +310,7 @@ def _segments(resolved: Resolved, ids: Mapping[str, str]) -> tuple[SegmentPlan, 
 
 def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, ...]) -> SegmentPlan:
     layout, segment = resolved.layout, resolved.segments[index]
+    leg = segment.leg
     times = tuple(step.timestep for step in steps)
     return SegmentPlan(
         index=index,
@@ -312,66 +332,13 @@ def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, .
         cfg_star=segment.recipe.cfg_star,
         cfg_zero=segment.recipe.cfg_zero,
         look=segment.look,
+        ends=None if leg.ends == usual_ends(index, keyframes=len(layout.positions)) else leg.ends,
+        still=leg.hold > 0,
+        given=leg.given,
     )
 
 
-def keyed(plan: Plan) -> Plan:
-    """The plan with every segment's content key: a digest of everything that decides its pixels and its packets."""
-    segments: list[SegmentPlan] = []
-    digests: dict[int, str] = {}
-    for segment in plan.segments:
-        steps = digests.get(id(segment.steps)) or _steps_digest(plan, segment)
-        digests[id(segment.steps)] = steps
-        before = segments[-1].key if segments else None
-        segments.append(replace(segment, key=_content_key(plan, segment, steps_digest=steps, before=before)))
-    return replace(plan, segments=tuple(segments))
-
-
-def _steps_digest(plan: Plan, segment: SegmentPlan) -> str:
-    """Steps with LoRAs named by digest and without those of weight 0: neither a file's name nor an idle LoRA counts."""
-    return content_digest(
-        [
-            [
-                s.sigma,
-                s.sigma_next,
-                s.expert,
-                s.guidance,
-                sorted([plan.loras[n].digest, w] for n, w in s.loras.items() if w),
-            ]
-            for s in segment.steps
-        ]
-    )
-
-
-def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before: str | None) -> str:
-    last = segment.index + 1
-    return content_digest(
-        {
-            **_cfg(segment),
-            **({"look": segment.look.key} if segment.look else {}),
-            "engine": plan.engine_identity,
-            "model": [plan.model, plan.kind, *([plan.weights] if plan.weights else [])],
-            "size": plan.resolution,
-            "frames": segment.frames,
-            "cuts": list(segment.cuts),
-            "fps": str(plan.fps),
-            "profile": plan.profile,
-            "fit": [plan.fit, plan.matte],
-            "chaining": plan.chaining,
-            "solver": segment.solver,
-            "steps": steps_digest,
-            "prompt": segment.prompt,
-            "negative_prompt": segment.negative_prompt,
-            "amount_of_motion": segment.amount_of_motion,
-            "seed": segment.seed,
-            "keyframes": [keyframe.digest for keyframe in plan.keyframes[segment.index : last + 1]],
-            "before": [before, segment.overlap_before] if plan.chaining == "chained" else None,
-        }
-    )
-
-
-def _cfg(segment: SegmentPlan) -> dict[str, list[int]]:
-    """What CFG-Zero* changes of a segment: nothing at all where no step is guided, and then no key changes."""
-    star = segment.cfg_star and any(step.forwards > 1 for step in segment.steps)
-    zero = sum(step.forwards == 0 for step in segment.steps)
-    return {"cfg": [int(star), zero]} if star or zero else {}
+def usual_ends(segment: int, *, keyframes: int) -> tuple[int | None, int | None]:
+    """The ends of a segment of which nothing else is said."""
+    first, last = (number if number < keyframes else None for number in (segment, segment + 1))
+    return first, last

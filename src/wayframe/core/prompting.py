@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from wayframe.core.findings import Severity, rule
+from wayframe.core.shape import Leg, legs
 from wayframe.core.spec_part import Part
 
 if TYPE_CHECKING:
     from wayframe.core.spec import TravelSpec
+    from wayframe.core.spec_recipe import RecipeSpec
 
 Write = Literal["off", "missing", "all"]
 OnFailure = Literal["stop", "base-prompt"]
@@ -124,7 +126,7 @@ class SegmentPrompt:
 def wanted(spec: TravelSpec) -> tuple[int, ...]:
     """The segments whose prompts a model is to write."""
     write = spec.prompts.write if spec.prompts else "off"
-    segments = range(max(len(spec.keyframes) - 1, 1))
+    segments = sorted({leg.begins for leg in legs(spec) if leg.begins is not None})
     if write == "missing":
         return tuple(index for index in segments if not _own(spec, index).strip())
     return tuple(segments) if write == "all" else ()
@@ -135,19 +137,19 @@ def wish(spec: TravelSpec, index: int) -> str:
     return _own(spec, index) if _own(spec, index).strip() else spec.prompt or ""
 
 
-def choose(spec: TravelSpec, index: int, *, written: Mapping[int, WrittenPrompt]) -> ChosenPrompt:
-    """The prompt of segment `index` with `text_before` and `text_after` around it."""
-    keyframe = spec.keyframes[index]
-    said = next((text for text in (keyframe.prompt, spec.prompt) if text is not None), None)
+def choose(spec: TravelSpec, leg: Leg, *, written: Mapping[int, WrittenPrompt]) -> ChosenPrompt:
+    """The prompt of a segment with `text_before` and `text_after` around it."""
+    layers: tuple[RecipeSpec, ...] = (spec,) if leg.said is None else (leg.said, spec)
+    said = next((layer.prompt for layer in layers if layer.prompt is not None), None)
     chosen = ChosenPrompt(text=said or "", origin="default" if said is None else "spec")
-    found = written.get(index)
+    found = None if leg.begins is None else written.get(leg.begins)
     if found is not None:
         chosen = ChosenPrompt(text=found.text, origin=found.origin, key=found.key)
-    elif index in wanted(spec):
-        chosen = ChosenPrompt(text=wish(spec, index), origin=chosen.origin)
-    before = spec.text_before if keyframe.text_before is None else keyframe.text_before
-    after = spec.text_after if keyframe.text_after is None else keyframe.text_after
-    text = around(chosen.text, before=before or "", after=after or "")
+    elif leg.begins is not None and leg.begins in wanted(spec):
+        chosen = ChosenPrompt(text=wish(spec, leg.begins), origin=chosen.origin)
+    before = next((layer.text_before for layer in layers if layer.text_before is not None), "")
+    after = next((layer.text_after for layer in layers if layer.text_after is not None), "")
+    text = around(chosen.text, before=before, after=after)
     return ChosenPrompt(text=text, origin=chosen.origin, key=chosen.key)
 
 

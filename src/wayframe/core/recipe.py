@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from wayframe.core.catalogue import Bundle, BundleLora, Model, Preset, PresetLora
 from wayframe.core.loras import Multiplier
 from wayframe.core.schedule import Solver
-from wayframe.core.spec import Keyframe, TravelSpec
+from wayframe.core.spec import TravelSpec
+from wayframe.core.spec_recipe import RecipeSpec
 
 BY_BOUNDARY = "boundary"
 
@@ -82,10 +83,11 @@ class Layer:
     origins: Origins
     bundles: tuple[Bundle, ...] = ()
     brought: frozenset[str] = frozenset()
+    place: str = ""
 
     def field(self, name: str) -> str:
-        """The path of a field for errors: segment i is described by keyframe i."""
-        return f"{self.origins.prefix.replace('segments', 'keyframes')}{name}"
+        """The path of a field for errors: `place` is what speaks of the segment, such as ``keyframes[2]``."""
+        return f"{self.place}.{name}" if self.place else name
 
     def of_model(self, field: str) -> str:
         """The origin of a value that the model or a bundle decides; ``default`` without a model."""
@@ -100,19 +102,21 @@ RECIPE_FIELDS = (
 )
 
 
-def segment_view(spec: TravelSpec, keyframe: Keyframe) -> TravelSpec:
-    """`spec` with the denoising fields that `keyframe` says in its place.
+def segment_view(spec: TravelSpec, own_words: RecipeSpec | None) -> TravelSpec:
+    """`spec` with the denoising fields that a segment's own words say in its place.
 
-    Phases of the keyframe replace everything that the spec says of phases, in whatever form. Where bundles are on, the
-    keyframe's amount_of_motion counts too.
+    Phases among them replace everything that the spec says of phases, in whatever form. Where bundles are on, their
+    amount_of_motion counts too.
     """
-    fields = (*RECIPE_FIELDS, "amount_of_motion") if keyframe.bundles or spec.bundles else RECIPE_FIELDS
-    own = {name: getattr(keyframe, name) for name in fields if name in keyframe.model_fields_set}
+    if own_words is None:
+        return spec
+    fields = (*RECIPE_FIELDS, "amount_of_motion") if own_words.bundles or spec.bundles else RECIPE_FIELDS
+    own = {name: getattr(own_words, name) for name in fields if name in own_words.model_fields_set}
     if not own:
         return spec
-    if keyframe.phases is not None:
+    if own_words.phases is not None:
         own = {"phase_config": None, "steps": None, **own}
-    config = keyframe.phase_config
+    config = own_words.phase_config
     if config is not None:
         twice_said = [name for name in ("flow_shift", "sample_solver") if name in config.model_fields_set]
         own = {**dict.fromkeys(["phases", "steps", "guidance", *twice_said]), **own}

@@ -9,7 +9,7 @@ from wayframe.core.bundles import bundle_lora
 from wayframe.core.catalogue import BundleLora, PresetLora
 from wayframe.core.loras import merge_phase_loras, parse_multiplier
 from wayframe.core.recipe import Layer, RecipeLora, RecipePhase
-from wayframe.core.spec import LoraUse, PhaseLora
+from wayframe.core.spec_recipe import LoraUse, PhaseLora
 from wayframe.errors import SpecError
 
 _HIGH = re.compile(r"(?i)high[_-]?noise|(?:^|[_\-.])high(?:[_\-.]|$)")

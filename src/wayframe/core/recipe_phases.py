@@ -9,7 +9,7 @@ from wayframe.core.catalogue import TWO_EXPERTS, Model, Preset
 from wayframe.core.recipe import BY_BOUNDARY, Layer, RecipePhase
 from wayframe.core.recipe_loras import merged
 from wayframe.core.schedule import SCALE, Solver, timesteps
-from wayframe.core.spec import LoraUse, PhaseConfig, PhaseLora, PhaseSpec
+from wayframe.core.spec_recipe import LoraUse, PhaseConfig, PhaseLora, PhaseSpec
 from wayframe.core.wording import counted
 from wayframe.errors import SpecError
 

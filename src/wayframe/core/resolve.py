@@ -9,45 +9,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import count
 from typing import Any, TypeVar
 
 from wayframe.core.bundles import chosen, settings_of, under
-from wayframe.core.catalogue import Catalogue, Model, Preset
+from wayframe.core.catalogue import BundleLora, Catalogue, Model, Preset, PresetLora
+from wayframe.core.clips import ClipFacts
 from wayframe.core.denoising import make_recipe
-from wayframe.core.findings import Finding, Severity, finding, rule
-from wayframe.core.frames import Layout, fitted_size, lay_out_batch, lay_out_timeline
+from wayframe.core.findings import Finding
+from wayframe.core.frames import Layout, fitted_size
 from wayframe.core.look import Look, check_looks, look_of
 from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
+from wayframe.core.resolve_shape import layout_of, parts_of
+from wayframe.core.schedule import Solver
+from wayframe.core.shape import Leg
 from wayframe.core.spec import Fit, TravelSpec
+from wayframe.core.spec_stops import FreeSegment
 from wayframe.errors import SpecError
 
 _T = TypeVar("_T")
-DEFAULT_FRAMES, DEFAULT_FPS, DEFAULT_MOTION, DEFAULT_AREA = 61, 16, 0.3, 768 * 576
+DEFAULT_FPS, DEFAULT_MOTION, DEFAULT_AREA = 16, 0.3, 768 * 576
 DEFAULT_OVERLAP = {"independent": 1, "chained": 6}
 EVEN = 2
-KEYFRAMES_OF_A_SEGMENT = 2
-
-POSITION_MOVED = rule(
-    "position-moved",
-    Severity.WARNING,
-    title="A keyframe stands elsewhere than asked for",
-    why="The model makes only lengths of its frame grid, so the keyframe went to the nearest place on it.",
-    action="Write the position that the message names, or another one that the grid reaches.",
-)
-LENGTH_CHANGED = rule(
-    "length-changed",
-    Severity.WARNING,
-    title="The video is longer or shorter than asked for",
-    why="The last keyframe moved on the model's frame grid, and the video ends with it.",
-    action="Move the last keyframe to a position that the grid reaches.",
-)
+STILL = Recipe(solver=Solver.EULER, flow_shift=1.0, phases=(), loras=(), boundary=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedSegment:
     """One segment's own values; `written` is the key of the written prompt that is in `prompt`, or empty."""
 
+    leg: Leg
     prompt: str
     negative_prompt: str
     seed: int
@@ -86,11 +78,12 @@ def resolve(
     catalogue: Catalogue,
     first_size: tuple[int, int],
     written: Mapping[int, WrittenPrompt] | None = None,
+    clips: Sequence[ClipFacts] = (),
 ) -> Resolved:
     """Fill in everything that `spec` leaves open; `first_size` is the first keyframe's width and height.
 
-    `written` holds the prompts that a model wrote, by segment; where one is asked for and not there, the base prompt
-    stands.
+    `written` holds the prompts that a model wrote, by the keyframe where their segment begins; where one is asked for
+    and not there, the base prompt stands. `clips` are the videos that the spec names.
 
     Raises `SpecError` or `CatalogueError` for values that contradict each other, the model's grids or the catalogue.
     """
@@ -98,10 +91,14 @@ def resolve(
     preset = catalogue.preset(spec.preset) if spec.preset else None
     origins.note("preset", origin="spec" if preset else "default")
     model = _model(spec, preset=preset, catalogue=catalogue, origins=origins)
-    chaining = _pick(origins, "chaining", (spec.chaining, "spec"), fallback="independent")
+    chaining = _chaining(spec, origins=origins)
     fps: int | str = _pick(origins, "fps", (spec.fps, "spec"), _of(model, "fps"), fallback=DEFAULT_FPS)
-    overlaps = _overlaps(spec, chaining=chaining, origins=origins)
-    layout, findings = _layout(spec, overlaps=overlaps, fps=Fraction(fps), step=model.frame_step if model else 1)
+    overlap: int | tuple[int, ...] = _pick(
+        origins, "overlap", (spec.overlap, "spec"), fallback=DEFAULT_OVERLAP[chaining]
+    )
+    parts, overlaps = parts_of(spec, overlap=overlap, chaining=chaining, clips=clips)
+    step = model.frame_step if model else 1
+    layout, findings = layout_of(spec, parts=parts, overlaps=overlaps, fps=Fraction(fps), step=step)
     _note_layout(spec, origins=origins)
     return Resolved(
         mode=_pick(origins, "mode", (spec.mode, "spec"), fallback="batch"),
@@ -118,7 +115,9 @@ def resolve(
         preset=preset.name if preset else None,
         layout=layout,
         segments=_segments(
-            spec, model=model, preset=preset, catalogue=catalogue, origins=origins, written=written or {}
+            _Recipes(spec=spec, model=model, preset=preset, catalogue=catalogue, origins=origins),
+            parts,
+            written=written or {},
         ),
         requested_switch=spec.phase_config.model_switch_phase if spec.phase_config else None,
         origins=origins.entries,
@@ -156,29 +155,11 @@ def _of(model: Model | None, name: str) -> tuple[Any, str]:
     return (getattr(model, name) or None, f"model:{model.name}") if model else (None, "")
 
 
-def _overlaps(spec: TravelSpec, *, chaining: str, origins: Origins) -> tuple[int, ...]:
-    joins = max(len(spec.keyframes) - 2, 0)
-    overlap: int | tuple[int, ...] = _pick(
-        origins, "overlap", (spec.overlap, "spec"), fallback=DEFAULT_OVERLAP[chaining]
-    )
-    overlaps = overlap if isinstance(overlap, tuple) else (overlap,) * joins
-    if chaining == "chained" and 0 in overlaps:
-        raise SpecError("overlap", "a chained segment starts from frames of the one before", 0, fix="use 1 or more")
-    return overlaps
-
-
-def _layout(
-    spec: TravelSpec, *, overlaps: tuple[int, ...], fps: Fraction, step: int
-) -> tuple[Layout, tuple[Finding, ...]]:
-    if spec.mode != "timeline":
-        count = max(len(spec.keyframes) - 1, 1)
-        frames = DEFAULT_FRAMES if spec.segment_frames is None else spec.segment_frames
-        lengths = frames if isinstance(frames, tuple) else (frames,) * count
-        least = KEYFRAMES_OF_A_SEGMENT if len(spec.keyframes) > 1 else 1
-        return lay_out_batch(lengths, overlaps=overlaps, step=step, least=least), ()
-    asked = _asked_positions(spec, fps=fps)
-    layout = lay_out_timeline(asked, overlaps=overlaps, step=step)
-    return layout, tuple(_moved(asked, layout))
+def _chaining(spec: TravelSpec, *, origins: Origins) -> str:
+    """What starts from frames without a keyframe is chained, unless the spec says otherwise."""
+    starts_from_frames = spec.continue_from is not None or (spec.segments or 1) > 1
+    implied = "chained" if starts_from_frames else None
+    return _pick(origins, "chaining", (spec.chaining, "spec"), (implied, "automatic"), fallback="independent")
 
 
 def _note_layout(spec: TravelSpec, *, origins: Origins) -> None:
@@ -186,38 +167,6 @@ def _note_layout(spec: TravelSpec, *, origins: Origins) -> None:
     lengths = "spec" if spec.segment_frames is not None else "default"
     origins.note("segment_frames", origin="automatic" if spec.mode == "timeline" else lengths)
     origins.note("positions", origin="spec" if spec.mode == "timeline" else "automatic")
-
-
-def _asked_positions(spec: TravelSpec, *, fps: Fraction) -> list[int]:
-    asked = [keyframe.frame(fps) for keyframe in spec.keyframes]
-    if asked[0] is None:
-        asked[0] = 0
-    if None in asked:
-        raise SpecError(f"keyframes[{asked.index(None)}].at", "is required in mode timeline")
-    return [position for position in asked if position is not None]
-
-
-def _moved(asked: Sequence[int], layout: Layout) -> list[Finding]:
-    found = [
-        finding(
-            POSITION_MOVED,
-            f"keyframe {index} was asked for at frame {wanted} and stands at {got}",
-            where=f"keyframes[{index}].at",
-            evidence={"asked": wanted, "planned": got},
-        )
-        for index, (wanted, got) in enumerate(zip(asked, layout.positions, strict=True))
-        if wanted != got
-    ]
-    if asked[-1] != layout.positions[-1]:
-        found.append(
-            finding(
-                LENGTH_CHANGED,
-                f"the video has {layout.total} frames, {asked[-1] + 1} were asked for",
-                where="keyframes",
-                evidence={"asked": asked[-1] + 1, "planned": layout.total},
-            )
-        )
-    return found
 
 
 def _resolution(spec: TravelSpec, *, step: int, first_size: tuple[int, int], origins: Origins) -> tuple[int, int]:
@@ -238,68 +187,98 @@ def _resolution(spec: TravelSpec, *, step: int, first_size: tuple[int, int], ori
     return width, height
 
 
-def _segments(
-    spec: TravelSpec,
-    *,
-    model: Model | None,
-    preset: Preset | None,
-    catalogue: Catalogue,
-    origins: Origins,
-    written: Mapping[int, WrittenPrompt],
-) -> tuple[ResolvedSegment, ...]:
-    entries = (*catalogue.bundles.values(), *catalogue.presets.values(), *((preset,) if preset else ()))
-    known = {lora.file: lora for entry in entries for lora in entry.loras}
+@dataclass(slots=True, kw_only=True)
+class _Recipes:
+    """How segments are denoised; those of which nothing is said share one recipe."""
 
-    def recipe_of(said: TravelSpec, prefix: str) -> Recipe:
-        noted = Origins(prefix=prefix, entries=origins.entries)
-        layer = Layer(said=said, model=model, preset=preset, known_loras=known, origins=noted)
+    spec: TravelSpec
+    model: Model | None
+    preset: Preset | None
+    catalogue: Catalogue
+    origins: Origins
+    _shared: Recipe | None = None
+
+    def of(self, leg: Leg, *, index: int) -> Recipe:
+        """The recipe of segment `index`."""
+        view = segment_view(self.spec, leg.said)
+        if view is not self.spec:
+            return self._made(view, prefix=f"segments[{index}].", place=leg.place)
+        self._shared = self._shared or self._made(self.spec, prefix="", place="")
+        return self._shared
+
+    def _made(self, said: TravelSpec, *, prefix: str, place: str) -> Recipe:
+        noted, model = Origins(prefix=prefix, entries=self.origins.entries), self.model
+        layer = Layer(said=said, model=model, preset=self.preset, known_loras=self._known(), origins=noted, place=place)
         names = said.bundles or ()
-        bundles = chosen(names, catalogue=catalogue, model=model, field=layer.field("bundles"))
+        bundles = chosen(names, catalogue=self.catalogue, model=model, field=layer.field("bundles"))
         settings = frozenset(settings_of(bundles))
         used = under(bundles, model=model) if model else None
         return make_recipe(replace(layer, model=used, bundles=bundles, brought=settings))
 
-    shared: Recipe | None = None
-    segments = []
-    for index, keyframe in enumerate(spec.keyframes[: max(len(spec.keyframes) - 1, 1)]):
-        view = segment_view(spec, keyframe)
-        if view is not spec:
-            recipe = recipe_of(view, f"segments[{index}].")
-        else:
-            recipe = shared = shared or recipe_of(spec, "")
-        prompt = choose(spec, index, written=written)
-        segments.append(_segment(spec, index=index, recipe=recipe, model=model, prompt=prompt, origins=origins))
+    def _known(self) -> dict[str, PresetLora | BundleLora]:
+        presets = (*self.catalogue.presets.values(), *((self.preset,) if self.preset else ()))
+        return {lora.file: lora for entry in (*self.catalogue.bundles.values(), *presets) for lora in entry.loras}
+
+
+def _segments(
+    recipes: _Recipes, parts: Sequence[Leg], *, written: Mapping[int, WrittenPrompt]
+) -> tuple[ResolvedSegment, ...]:
+    segments, numbers, spec = list[ResolvedSegment](), count(), recipes.spec
+    for index, leg in enumerate(parts):
+        if leg.hold:
+            segments.append(_held(leg))
+            continue
+        recipe, prompt = recipes.of(leg, index=index), choose(spec, leg, written=written)
+        place = _Place(index=index, number=next(numbers), leg=leg)
+        segments.append(
+            _segment(spec, place, recipe=recipe, model=recipes.model, prompt=prompt, origins=recipes.origins)
+        )
     check_looks([segment.look for segment in segments], chaining=spec.chaining or "independent")
     return tuple(segments)
 
 
+def _held(leg: Leg) -> ResolvedSegment:
+    """A keyframe that stands still: nothing is asked of any engine."""
+    return ResolvedSegment(leg=leg, prompt="", negative_prompt="", seed=0, amount_of_motion=0.0, recipe=STILL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Segment `index` of the trip; it is number `number` of those that are rendered."""
+
+    index: int
+    number: int
+    leg: Leg
+
+
 def _segment(
-    spec: TravelSpec, *, index: int, recipe: Recipe, model: Model | None, prompt: ChosenPrompt, origins: Origins
+    spec: TravelSpec, place: _Place, *, recipe: Recipe, model: Model | None, prompt: ChosenPrompt, origins: Origins
 ) -> ResolvedSegment:
-    keyframe = spec.keyframes[index]
-    own = Origins(prefix=f"segments[{index}].", entries=origins.entries)
+    said = place.leg.said or FreeSegment.model_validate({})
+    own = Origins(prefix=f"segments[{place.index}].", entries=origins.entries)
     seed = spec.seed or 0
     if spec.seed_policy == "increment":
-        seed += index
+        seed += place.number
     seed_origin = "spec" if spec.seed is not None else "default"
-    look, said = look_of([keyframe.look, spec.look])
-    for name in said:
+    look, names = look_of([said.look, spec.look])
+    for name in names:
         own.note(f"look.{name}", origin="spec")
     return ResolvedSegment(
+        leg=place.leg,
         prompt=_pick(own, "prompt", (prompt.text, prompt.origin), fallback=""),
         negative_prompt=_pick(
             own,
             "negative_prompt",
-            (keyframe.negative_prompt, "spec"),
+            (said.negative_prompt, "spec"),
             (spec.negative_prompt, "spec"),
             _of(model, "negative_prompt"),
             fallback="",
         ),
-        seed=_pick(own, "seed", (keyframe.seed, "spec"), (seed, seed_origin), fallback=0),
+        seed=_pick(own, "seed", (said.seed, "spec"), (seed, seed_origin), fallback=0),
         amount_of_motion=_pick(
             own,
             "amount_of_motion",
-            (keyframe.amount_of_motion, "spec"),
+            (said.amount_of_motion, "spec"),
             (spec.amount_of_motion, "spec"),
             fallback=DEFAULT_MOTION,
         ),

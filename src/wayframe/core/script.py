@@ -74,6 +74,8 @@ def _segment(source: ScriptSource, index: int) -> SegmentPlan:
     if plan.chaining == "chained" and index and segment.overlap_before:
         problem = f"starts from the last {segment.overlap_before} frames of segment {index - 1}, not from a picture"
         raise SpecError(f"segments[{index}]", problem, fix="export segment 0, or a trip with chaining: independent")
+    if plan.ends(segment)[0] is None and source.model.kind != "t2v":
+        raise SpecError(f"segments[{index}]", "starts from no picture, which the script cannot do")
     return segment
 
 
@@ -133,8 +135,11 @@ def _pictures(source: ScriptSource, segment: SegmentPlan) -> tuple[str | None, s
     """The files of the first and the last keyframe, as far as the model looks at them."""
     if source.model.kind == "t2v":
         return None, None
-    ends = [lora_name(image.split("?")[0]) for image in source.images[segment.index : segment.index + 2]]
-    return ends[0], ends[1] if len(ends) > 1 and source.model.takes_end else None
+    first, last = (
+        None if number is None else lora_name(source.images[number].split("?")[0])
+        for number in source.plan.ends(segment)
+    )
+    return first, last if source.model.takes_end else None
 
 
 def _loras(source: ScriptSource, segment: SegmentPlan) -> dict[str, str]:

@@ -8,184 +8,45 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    JsonValue,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from wayframe.core.look import LookSpec
-from wayframe.core.loras import parse_multiplier
 from wayframe.core.prompting import PromptSpec
+from wayframe.core.shape import check_shape
 from wayframe.core.spec_part import Part
-from wayframe.core.wording import counted
+from wayframe.core.spec_recipe import (
+    MAX_SEED,
+    LoraUse,
+    PhaseConfig,
+    PhaseLora,
+    PhaseSpec,
+    RecipeSpec,
+    WireLora,
+    WirePhase,
+)
+from wayframe.core.spec_stops import FreeSegment, Keyframe, is_moment
 from wayframe.errors import SpecError
 
-Expert = Literal["high", "low", "only"]
-LoraTarget = Literal["high", "low", "any"]
 Fit = Literal["cover", "contain", "stretch"]
-PHASE_MARK = ";"
-MAX_FPS, MAX_SEED, MAX_SIDE, MAX_FRAME = 240, 2**63 - 1, 16384, 10**7
-_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
+MAX_FPS, MAX_SIDE = 240, 16384
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def _multiplier_text(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return value
-    try:
-        return str(parse_multiplier(value, field="multiplier"))
-    except SpecError as error:
-        raise ValueError(f"{error.problem}; {error.fix}" if error.fix else error.problem) from error
-
-
-def _of_one_phase(value: str) -> str:
-    if PHASE_MARK in value:
-        raise ValueError("one phase holds one value or a comma list; ';' belongs to a LoRA outside the phases")
-    return value
-
-
-Multiplier = Annotated[str, BeforeValidator(_multiplier_text, json_schema_input_type=str | float)]
-PhaseMultiplier = Annotated[Multiplier, AfterValidator(_of_one_phase)]
-
-
-class LoraUse(Part):
-    """A LoRA and its strength: one weight, or one per phase (``0.75;1.0;0``), or a ramp inside a phase (``1,0.5``)."""
-
-    file: str = Field(min_length=1, description="path (beside the spec) or URL of a .safetensors file")
-    multiplier: Multiplier = Field(
-        "1.0", description="weight; ';' separates phases, ',' spreads values over the steps of one phase"
-    )
-    target: LoraTarget | None = Field(None, alias="for", description="the expert that it was trained for")
-    distilled: bool | None = Field(None, description="whether it distils steps (Lightning, CausVid, ...)")
-    partial: bool = Field(False, description="not every module of the file fits the model, and that is fine")
-
-
-class PhaseLora(Part):
-    """A LoRA inside one phase of `phases`: its weight there, or a ramp over the phase's steps."""
-
-    file: str = Field(min_length=1)
-    multiplier: PhaseMultiplier = "1.0"
-    target: LoraTarget | None = Field(None, alias="for")
-    distilled: bool | None = None
-    partial: bool = False
-
-
-class PhaseSpec(Part):
-    """A phase in our own form."""
-
-    steps: int = Field(ge=1, description="denoising steps of this phase")
-    guidance: float | None = Field(None, ge=0, description="guidance scale; 1 costs one forward a step, others two")
-    expert: Expert | None = Field(None, description="the transformer that runs it")
-    loras: tuple[PhaseLora, ...] = ()
-
-
-class WireLora(Part):
-    """A LoRA inside a phase_config."""
-
-    url: str = Field(min_length=1)
-    multiplier: PhaseMultiplier = "1.0"
-
-
-class WirePhase(Part):
-    """A phase of a phase_config."""
-
-    phase: int | None = Field(None, ge=1)
-    guidance_scale: float = Field(1.0, ge=0)
-    loras: tuple[WireLora, ...] = ()
-
-
-class PhaseConfig(Part):
-    """Upstream's block of phases."""
-
-    phases: tuple[WirePhase, ...] = Field(min_length=1)
-    num_phases: int | None = Field(None, ge=1)
-    steps_per_phase: tuple[Annotated[int, Field(ge=1)], ...]
-    flow_shift: float | None = Field(None, gt=0)
-    sample_solver: Literal["euler", "unipc", "dpm++", "trailing"] = "euler"
-    model_switch_phase: int | None = Field(None, ge=1)
-
-    @model_validator(mode="after")
-    def _counts_agree(self) -> Self:
-        count = len(self.phases)
-        if self.num_phases is not None and self.num_phases != count:
-            raise ValueError(f"num_phases is {self.num_phases}, but phases has {count} entries")
-        if len(self.steps_per_phase) != count:
-            raise ValueError(f"steps_per_phase has {len(self.steps_per_phase)} entries for {count} phases")
-        for position, phase in enumerate(self.phases, 1):
-            if phase.phase not in (None, position):
-                raise ValueError(f"phases[{position - 1}].phase is {phase.phase}, expected {position}")
-        return self
-
-
-class _Recipe(Part):
-    """What both the whole spec and one segment can say about denoising."""
-
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    text_before: str | None = Field(None, description="stands before every prompt")
-    text_after: str | None = Field(None, description="stands after every prompt")
-    amount_of_motion: float | None = Field(None, ge=0, le=1, description="camera motion, 0 to 1")
-    steps: int | None = Field(None, ge=1)
-    guidance: float | None = Field(None, ge=0)
-    flow_shift: float | None = Field(None, gt=0)
-    sample_solver: Literal["euler", "unipc", "dpm++", "trailing"] | None = None
-    cfg_star: bool | None = Field(None, description="scale the unguided velocity before it is subtracted (CFG-Zero*)")
-    cfg_zero: int | None = Field(None, ge=0, description="guided steps at the start that predict nothing (CFG-Zero*)")
-    loras: tuple[LoraUse, ...] | None = None
-    bundles: tuple[str, ...] | None = Field(None, description="named sets of LoRAs and settings")
-    phase_config: PhaseConfig | None = None
-    phases: tuple[PhaseSpec, ...] | None = Field(None, min_length=1)
-    look: LookSpec | None = Field(None, description="what is done to the colours before the frames are encoded")
-
-    @model_validator(mode="after")
-    def _one_form_of_phases(self) -> Self:
-        if self.phases is not None and self.phase_config is not None:
-            raise ValueError("give phases or phase_config, not both")
-        return self
-
-
-class Keyframe(_Recipe):
-    """An input image; every field but `image` and `at` speaks of the segment that begins here."""
-
-    image: str = Field(min_length=1, description="path of a picture, relative to the spec")
-    at: int | str | None = Field(None, description="output frame (52) or time (3.2s)")
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def _frame_or_time(cls, value: object) -> object:
-        frame = isinstance(value, int) and 0 <= value <= MAX_FRAME
-        if value is None or frame or (isinstance(value, str) and _TIME.fullmatch(value)):
-            return value
-        raise ValueError(f"expected a frame number of 0 to {MAX_FRAME} such as 52, or a time such as 3.2s")
-
-    def frame(self, fps: Fraction) -> int | None:
-        """The output frame that `at` names, or None; a time goes to the nearest frame."""
-        if not isinstance(self.at, str):
-            return self.at
-        seconds = _TIME.fullmatch(self.at)
-        return round(Fraction(seconds.group(1)) * fps) if seconds else None
-
-    def speaks_of_a_segment(self) -> list[str]:
-        """Names of the fields given here that need a segment to begin here."""
-        return [
-            name for name in type(self).model_fields if name not in ("image", "at") and name in self.model_fields_set
-        ]
-
-
-class TravelSpec(_Recipe):
+class TravelSpec(RecipeSpec):
     """A trip between keyframes."""
 
     mode: Literal["batch", "timeline"] | None = None
     keyframes: tuple[Keyframe, ...] = Field(min_length=1)
+    loop: bool | int | str | None = Field(
+        None, description="true, or in mode timeline where the first keyframe returns"
+    )
+    lead: FreeSegment | None = Field(None, description="a segment that leads to the first keyframe")
+    trail: FreeSegment | tuple[FreeSegment, ...] | None = Field(None, description="segments after the last keyframe")
+    segments: int | None = Field(None, ge=1, description="segments of a lone keyframe, chained")
+    continue_from: str | None = Field(None, min_length=1, description="a video whose last frames the trip starts from")
     segment_frames: int | tuple[int, ...] | None = Field(None, description="frames of each segment (batch)")
     chaining: Literal["independent", "chained"] | None = None
     overlap: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], ...] | None = None
@@ -231,37 +92,29 @@ class TravelSpec(_Recipe):
             raise ValueError(f"expected frames per second above 0 and up to {MAX_FPS}, such as 16 or 24000/1001")
         return int(rate) if rate.denominator == 1 else str(rate)
 
-    @model_validator(mode="after")
-    def _lists_fit(self) -> Self:
-        joins = max(len(self.keyframes) - 2, 0)
-        segments = max(len(self.keyframes) - 1, 1)
-        if isinstance(self.overlap, tuple) and len(self.overlap) != joins:
-            values, places = counted(len(self.overlap), "value"), counted(joins, "join")
-            raise ValueError(f"overlap: {values} for {places}; one number holds for all")
-        if isinstance(self.segment_frames, tuple) and len(self.segment_frames) != segments:
-            values, places = counted(len(self.segment_frames), "value"), counted(segments, "segment")
-            raise ValueError(f"segment_frames: {values} for {places}; one number holds for all")
-        return self
+    @property
+    def stops(self) -> tuple[Keyframe, ...]:
+        """The keyframes in the order of the trip: in a loop the first one stands at the end again."""
+        if self.loop is None or self.loop is False:
+            return self.keyframes
+        at = None if isinstance(self.loop, bool) else self.loop
+        return (*self.keyframes, Keyframe.model_validate({"image": self.keyframes[0].image, "at": at}))
+
+    @property
+    def trails(self) -> tuple[FreeSegment, ...]:
+        """The segments after the last keyframe."""
+        return self.trail if isinstance(self.trail, tuple) else () if self.trail is None else (self.trail,)
+
+    @field_validator("loop", mode="before")
+    @classmethod
+    def _yes_or_moment(cls, value: object) -> object:
+        if value is None or isinstance(value, bool) or is_moment(value):
+            return value
+        raise ValueError("expected true or false, or in mode timeline a frame such as 144 or a time such as 9s")
 
     @model_validator(mode="after")
-    def _mode_fits(self) -> Self:
-        placed = [index for index, keyframe in enumerate(self.keyframes) if keyframe.at is not None]
-        if (self.mode or "batch") == "batch" and placed:
-            raise ValueError(
-                f"keyframes[{placed[0]}].at: mode batch has no positions; say mode: timeline or leave it out"
-            )
-        if self.mode == "timeline" and self.segment_frames is not None:
-            raise ValueError("segment_frames: mode timeline takes its lengths from the keyframes' positions")
-        if self.mode == "timeline" and len(self.keyframes) == 1:
-            raise ValueError("keyframes: mode timeline needs two or more; for a lone keyframe say mode: batch")
-        return self
-
-    @model_validator(mode="after")
-    def _last_keyframe_begins_nothing(self) -> Self:
-        last = len(self.keyframes) - 1
-        said = self.keyframes[last].speaks_of_a_segment()
-        if last and said:
-            raise ValueError(f"keyframes[{last}].{said[0]}: no segment begins at the last keyframe; move it one up")
+    def _fits_together(self) -> Self:
+        check_shape(self)
         return self
 
 
@@ -353,6 +206,8 @@ def _unknown_key(details: ErrorDetails) -> str:
 
 _PLACES: Mapping[str, type[Part]] = {
     "keyframes": Keyframe,
+    "lead": FreeSegment,
+    "trail": FreeSegment,
     "phase_config": PhaseConfig,
     "phases": PhaseSpec,
     "prompts": PromptSpec,

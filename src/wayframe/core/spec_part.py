@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-_YES_OR_NO = ("distilled", "partial", "cfg_star", "banner")
+_YES_OR_NO = ("distilled", "partial", "cfg_star", "banner", "loop")
 
 
 class Part(BaseModel):

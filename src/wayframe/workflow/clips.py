@@ -13,6 +13,7 @@ from PIL import Image
 from wayframe.core.diff import Pairing
 from wayframe.core.documents import parse_plan
 from wayframe.core.dossier import Clip, NoiseFloor, Thumbnail, VideoPair, aligned_spans
+from wayframe.core.plan import usual_ends
 from wayframe.core.subject import Level, Subject
 from wayframe.errors import MediaError, SpecError
 from wayframe.media.index import VideoIndex, decode_some, index, packet_digest
@@ -48,16 +49,19 @@ def clip_of(subject: Subject, *, thumbnails: bool) -> Clip | None:
         height=where.height,
         frames=where.frames,
         rate=float(where.fps),
-        spans=_spans(positions, segments=len(plan["segments"]), frames=where.frames),
+        spans=tuple(_span(segment, positions=positions) for segment in plan["segments"]),
         joins=tuple((segment["start"], segment["overlap_before"]) for segment in plan["segments"][1:]),
         thumbnails=_thumbnails(where, positions) if thumbnails else (),
     )
 
 
-def _spans(positions: Sequence[int], *, segments: int, frames: int) -> tuple[tuple[int, int], ...]:
-    """First and last frame of each segment, from its keyframe to the next one, or to the end."""
-    ends = [*positions[1:], frames - 1][:segments]
-    return tuple(zip(positions[:segments], ends, strict=True))
+def _span(segment: Mapping[str, Any], *, positions: Sequence[int]) -> tuple[int, int]:
+    """First and last frame of a planned segment, from keyframe to keyframe, where it has them."""
+    first, last = segment.get("ends") or usual_ends(segment["index"], keyframes=len(positions))
+    if segment.get("still"):
+        return segment["start"], segment["end"] - 1
+    starts = segment["start"] if first is None else max(positions[first], segment["start"])
+    return starts, segment["end"] - 1 if last is None else positions[last]
 
 
 def _thumbnails(where: VideoIndex, positions: Sequence[int]) -> tuple[Thumbnail, ...]:

@@ -52,7 +52,7 @@ def import_file(path: Path, *, reading: Reading) -> Imported:
 def _check_plan(spec: TravelSpec, *, name: str, home: Home) -> None:
     """Plan a spec without looking for any file; a payload always has a resolution."""
     width, height = (int(side) for side in str(spec.resolution).split("x"))
-    facts = [KeyframeFacts(digest="", width=width, height=height) for _ in spec.keyframes]
+    facts = [KeyframeFacts(digest="", width=width, height=height) for _ in spec.stops]
     try:
         resolved = resolve(spec, catalogue=load_catalogue(home), first_size=(width, height))
         digests = dict.fromkeys(lora_files([segment.recipe for segment in resolved.segments]), "")
@@ -153,7 +153,7 @@ def _export(spec: TravelSpec, *, resolved: Mapping[str, Any] | None, plan: Plan)
     if resolved is None:
         raise SpecError("resolved", "is not known for this run", fix="export the spec that it was made from")
     source = Exportable(
-        images=tuple(keyframe.image for keyframe in spec.keyframes),
+        images=tuple(stop.image for stop in spec.stops),
         values=read_values(resolved["values"]),
         origins=resolved["origins"],
         carried=spec.carried or {},

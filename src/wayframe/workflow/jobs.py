@@ -12,6 +12,7 @@ from wayframe.engines.base import Frame, SegmentJob
 from wayframe.errors import ImageError
 from wayframe.files import sha256_file
 from wayframe.media.images import fit_image, load_image
+from wayframe.workflow.contexts import Contexts
 
 KEPT_PICTURES = 3
 
@@ -40,13 +41,13 @@ class Keyframes:
 
 
 class JobBatch(Sequence[SegmentJob]):
-    """The jobs of some segments of a plan, each made on demand; `given`: what a chained segment starts from."""
+    """The jobs of some segments of a plan, each made on demand; `contexts` gives the frames that they start from."""
 
     def __init__(
-        self, plan: Plan, keyframes: Keyframes, *, segments: Sequence[int], given: tuple[Frame, ...] = ()
+        self, plan: Plan, keyframes: Keyframes, *, segments: Sequence[int], contexts: Contexts | None = None
     ) -> None:
         self._plan, self._keyframes, self._segments = plan, keyframes, tuple(segments)
-        self.given = given
+        self._contexts = contexts
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -57,17 +58,18 @@ class JobBatch(Sequence[SegmentJob]):
     def __getitem__(self, index: slice) -> JobBatch: ...
     def __getitem__(self, index: int | slice) -> SegmentJob | JobBatch:
         if isinstance(index, slice):
-            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], given=self.given)
+            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], contexts=self._contexts)
         return self.job(self._segments[index])
 
     def job(self, number: int) -> SegmentJob:
         """The job of segment `number`."""
-        width, height = self._plan.size
+        segment, (width, height) = self._plan.segments[number], self._plan.size
+        first, last = self._plan.ends(segment)
         return SegmentJob(
-            segment=self._plan.segments[number],
+            segment=segment,
             width=width,
             height=height,
-            first=self._keyframes[number],
-            last=self._keyframes[number + 1] if number + 1 < len(self._keyframes) else None,
-            given=self.given,
+            first=None if first is None else self._keyframes[first],
+            last=None if last is None else self._keyframes[last],
+            given=self._contexts.before(segment) if self._contexts else (),
         )

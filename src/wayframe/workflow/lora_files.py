@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from wayframe.core.events import LoraFetching, LoraReady, RunEvent
-from wayframe.core.plan import Plan, PlannedLora, keyed
+from wayframe.core.plan import Plan, PlannedLora
+from wayframe.core.plan_keys import keyed
 from wayframe.download import Terms
 from wayframe.engines.base import LoraFile
 from wayframe.errors import SpecError

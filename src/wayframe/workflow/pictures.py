@@ -32,7 +32,7 @@ def keyframe_files(
     check_folder(pictures)
     known: dict[Path, ImageFacts] = {}
     files, facts = [], []
-    for index, keyframe in enumerate(spec.keyframes):
+    for index, keyframe in enumerate(spec.stops):
         file, is_here = _file(keyframe.image, base=base, pictures=pictures, home=home)
         files.append(file)
         if is_here and file not in known:

@@ -24,11 +24,12 @@ from wayframe.core.events import (
 from wayframe.core.findings import Finding
 from wayframe.core.levels import missing_steps, segment_differences, step_differences
 from wayframe.core.plan import Plan, SegmentPlan
-from wayframe.engines.base import Engine, EngineEvent, EngineSaid, Frame, FrameDone, SegmentDone, StepDone
-from wayframe.errors import EngineError, StoreError
+from wayframe.core.plan_keys import STILL_VERSION
+from wayframe.engines.base import Engine, EngineEvent, EngineSaid, FrameDone, SegmentDone, SegmentJob, StepDone
+from wayframe.errors import CancelledError, EngineError, StoreError
 from wayframe.media.encode import PROFILES, VideoWriter
-from wayframe.media.index import decode
 from wayframe.store.artifacts import VIDEO, Artifact, ArtifactStore
+from wayframe.workflow.contexts import Contexts
 from wayframe.workflow.jobs import JobBatch, Keyframes
 from wayframe.workflow.look import SegmentLook
 from wayframe.workflow.tasks import Tasks
@@ -43,10 +44,10 @@ class OnDifference(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class _Open:
-    """A segment that has begun; its encoder is there from its first frame on."""
+    """A segment that has begun; its encoder is there from its first frame on. Its `job` where it was given frames."""
 
     segment: SegmentPlan
-    given: tuple[Frame, ...]
+    job: SegmentJob | None
     look: SegmentLook | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     writer: VideoWriter | None = None
@@ -54,14 +55,18 @@ class _Open:
     steps: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, event: FrameDone, writer: VideoWriter) -> None:
-        if event.index < len(self.given) and not np.array_equal(event.pixels, self.given[event.index]):
+        kept = self.job.kept(event.index) if self.job else None
+        if kept is not None and not np.array_equal(event.pixels, kept):
             self.altered = True
         writer.write(self.look.frame(event.index, event.pixels) if self.look else event.pixels)
 
 
 @dataclass(slots=True, kw_only=True)
 class Renderer:
-    """Renders the segments of a plan that the store does not have; `engine` gives what renders, when it is needed."""
+    """Renders the segments of a plan that the store does not have; `engine` gives what renders, when it is needed.
+
+    `clips` are the files of the plan's videos.
+    """
 
     plan: Plan
     keyframes: Keyframes
@@ -70,6 +75,7 @@ class Renderer:
     tasks: Tasks
     cancelled: Callable[[], bool]
     on_difference: OnDifference = OnDifference.STOP
+    clips: Sequence[Path] = ()
     _open: dict[int, _Open] = field(default_factory=dict)
     _done: dict[int, Artifact] = field(default_factory=dict)
 
@@ -83,12 +89,11 @@ class Renderer:
         if self.plan.chaining == "chained":
             for segment in segments:
                 if not self._found(segment):
-                    self._render([segment.index], given=self._given(segment))
+                    self._made([segment])
         else:
             missing = [segment for segment in segments if not self._found(segment)]
-            distinct = {segment.key: segment.index for segment in reversed(missing)}
-            if missing:
-                self._render(sorted(distinct.values()), given=())
+            distinct = {segment.key: segment for segment in reversed(missing)}
+            self._made(sorted(distinct.values(), key=lambda segment: segment.index))
             for segment in missing:
                 if segment.index not in self._done and not self._found(segment):
                     raise StoreError(f"artifact {segment.key[:12]} is gone")
@@ -110,18 +115,40 @@ class Renderer:
         self.tasks.change(TaskKind.SEGMENT, TaskState.COMPLETE, segment=segment.index)
         return True
 
-    def _given(self, segment: SegmentPlan) -> tuple[Frame, ...]:
-        """The frames shared with the segment before, decoded from its published file and from nowhere else."""
-        if not segment.index:
-            return ()
-        before = self.plan.segments[segment.index - 1]
-        published = self._done.get(before.index) or self.store.find(before.key)
-        if published is None:
-            raise StoreError(f"segment {segment.index} starts from segment {before.index}, which is not published")
-        return tuple(decode(published.video, start=before.frames - segment.overlap_before, stop=before.frames))
+    def _made(self, segments: Sequence[SegmentPlan]) -> None:
+        """Make segments that were not found: keyframes that stand still, and the others by the engine in one batch."""
+        for segment in segments:
+            if segment.still:
+                self._hold(segment)
+        rendered = [segment.index for segment in segments if not segment.still]
+        if rendered:
+            self._render(rendered)
 
-    def _render(self, numbers: Sequence[int], *, given: tuple[Frame, ...]) -> None:
-        jobs = JobBatch(self.plan, self.keyframes, segments=numbers, given=given)
+    def _published(self, segment: SegmentPlan) -> Path | None:
+        found = self._done.get(segment.index) or self.store.find(segment.key)
+        return found.video if found else None
+
+    def _hold(self, segment: SegmentPlan) -> None:
+        """A keyframe in every frame; no engine is asked."""
+        first, _ = self.plan.ends(segment)
+        if first is None:
+            raise StoreError(f"segment {segment.index} stands still and has no keyframe; plan again")
+        picture = self.keyframes[first]
+        with self.store.staging() as folder, ExitStack() as stack:
+            stack.callback(self._abandon)
+            current = self._begin(segment.index, job=None)
+            for index in range(segment.frames):
+                if self.cancelled():
+                    raise CancelledError("rendering was cancelled")
+                current.take(
+                    FrameDone(segment=segment.index, index=index, pixels=picture), self._writer(current, folder=folder)
+                )
+                self.tasks.emit(FrameRendered(segment=segment.index, done=index + 1, frames=segment.frames))
+            self._publish(current, maker=STILL_VERSION, denoises=False)
+
+    def _render(self, numbers: Sequence[int]) -> None:
+        contexts = Contexts(plan=self.plan, clips=self.clips, published=self._published)
+        jobs = JobBatch(self.plan, self.keyframes, segments=numbers, contexts=contexts)
         engine = self.engine()
         with self.store.staging() as folder, ExitStack() as stack:
             stack.callback(self._abandon)
@@ -132,7 +159,7 @@ class Renderer:
             raise EngineError(f"engine {engine.name} did not finish segment {left[0]}")
 
     def _take(self, event: EngineEvent, *, engine: Engine, folder: Path, jobs: JobBatch) -> None:
-        current = self._open.get(event.segment) or self._begin(event.segment, jobs=jobs)
+        current = self._open.get(event.segment) or self._begin(event.segment, job=jobs.job(event.segment))
         if isinstance(event, StepDone):
             self._applied(current, asdict(event.step))
         elif isinstance(event, FrameDone):
@@ -142,13 +169,13 @@ class Renderer:
         elif isinstance(event, EngineSaid):
             self.tasks.emit(EngineTold(text=event.text))
         elif isinstance(event, SegmentDone):
-            self._publish(current, engine=engine)
+            self._publish(current, maker=engine.identity, denoises=engine.denoises)
 
-    def _begin(self, number: int, *, jobs: JobBatch) -> _Open:
+    def _begin(self, number: int, *, job: SegmentJob | None) -> _Open:
         self.tasks.change(TaskKind.SEGMENT, TaskState.RUNNING, segment=number)
-        segment = self.plan.segments[number]
-        look = SegmentLook.of(jobs.job(number)) if segment.look else None
-        self._open[number] = _Open(segment=segment, given=jobs.given, look=look)
+        given = job if job is not None and (job.given or job.given_after) else None
+        look = None if job is None else SegmentLook.of(job)
+        self._open[number] = _Open(segment=self.plan.segments[number], job=given, look=look)
         return self._open[number]
 
     def _applied(self, current: _Open, step: dict[str, Any]) -> None:
@@ -184,26 +211,26 @@ class Renderer:
             )
         return current.writer
 
-    def _publish(self, current: _Open, *, engine: Engine) -> None:
+    def _publish(self, current: _Open, *, maker: str, denoises: bool) -> None:
+        """Publish a segment that `maker` (the engine's identity) made."""
         segment, writer = current.segment, current.writer
-        if engine.denoises:
+        if denoises:
             self._differ(missing_steps(segment, current.steps))
         count = writer.count if writer else 0
         if writer is None or count != segment.frames:
-            raise EngineError(
-                f"engine {engine.name} made {count} frames of segment {segment.index}, {segment.frames} were planned"
-            )
+            made = f"engine {self.plan.engine} made {count} frames of segment {segment.index}"
+            raise EngineError(f"{made}, {segment.frames} were planned")
         current.stack.close()
         del self._open[segment.index]
         video = writer.facts
         if video is None:
             raise EngineError(f"segment {segment.index} was not written")
         facts = {
-            "engine": engine.identity,
+            "engine": maker,
             "frames": video.frames,
             "digest": video.digest,
             "altered": current.altered,
-            "steps": current.steps if engine.denoises else None,
+            "steps": current.steps if denoises else None,
         }
         artifact = self.store.publish(writer.path, key=segment.key, facts=facts)
         self._done[segment.index] = artifact

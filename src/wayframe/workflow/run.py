@@ -163,6 +163,7 @@ class _Run:
                 tasks=self.tasks,
                 cancelled=self.options.cancelled,
                 on_difference=self.options.on_difference,
+                clips=self.trip.clips,
             ).run()
 
     def _ended(self, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from wayframe.core.catalogue import TWO_EXPERTS
 from wayframe.core.documents import parse_plan, plan_json
 from wayframe.core.findings import Finding, Severity
 from wayframe.core.payload import DETAILS, PARAMS, is_payload
+from wayframe.core.plan import usual_ends
 from wayframe.core.steptable import ModelDefaults, applied_table, planned_table
 from wayframe.core.subject import PICTURES, FlowTask, FrameCount, Level, Subject, SubjectSegment, picture_name
 from wayframe.errors import SpecError
@@ -25,7 +26,20 @@ from wayframe.workflow.sources import capsule_of, spec_source, trip_of_spec
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 NOT_OF_THE_RUN = frozenset({"segments", "keyframes", "findings", "forwards"})
 NOT_OF_A_SEGMENT = frozenset(
-    {"index", "key", "start", "end", "steps", "forwards", "timesteps", "thresholds", "frames", "phases", "loras"}
+    {
+        "index",
+        "key",
+        "start",
+        "end",
+        "steps",
+        "forwards",
+        "timesteps",
+        "thresholds",
+        "frames",
+        "phases",
+        "loras",
+        "ends",
+    }
 )
 
 
@@ -132,6 +146,8 @@ def _positions(requested: Mapping[str, Any]) -> dict[str, Any]:
 def _pictures(requested: Mapping[str, Any], *, count: int) -> tuple[str, ...]:
     """The names of all pictures as the request has them; nothing unless it names each."""
     images = [keyframe.get("image") for keyframe in requested.get("keyframes", ())] or requested.get(PICTURES)
+    if requested.get("loop") and isinstance(images, list):
+        images = [*images, *images[:1]]
     if not isinstance(images, list) or len(images) != count:
         return ()
     return tuple(picture_name(str(image)) for image in images)
@@ -141,9 +157,10 @@ def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
     planned = record["planned"]["segments"][index]
     digests = [keyframe["digest"] for keyframe in record["planned"]["keyframes"]]
     values: dict[Level, Mapping[str, Any]] = {Level.PLANNED: _without(planned, NOT_OF_A_SEGMENT)}
+    first, last = planned.get("ends") or usual_ends(index, keyframes=len(digests))
     asked = (record.get("requested") or {}).get("keyframes", [])
-    if index < len(asked):
-        values[Level.REQUESTED] = _without(asked[index], frozenset({"image", "at"}))
+    if first is not None and first < len(asked) and not planned.get("still"):
+        values[Level.REQUESTED] = _without(asked[first], frozenset({"image", "at", "hold"}))
     resolved = (record.get("resolved") or {}).get("values", {}).get("segments", [])
     if index < len(resolved):
         values[Level.RESOLVED] = _without(resolved[index], NOT_OF_A_SEGMENT)
@@ -153,7 +170,7 @@ def _segment(record: Mapping[str, Any], index: int) -> SubjectSegment:
     tasks = [task for task in record.get("tasks", ()) if task["segment"] == index]
     return SubjectSegment(
         index=index,
-        keyframes=(digests[index], digests[index + 1] if index + 1 < len(digests) else None),
+        keyframes=(None if first is None else digests[first], None if last is None else digests[last]),
         status=tasks[0]["state"] if tasks else None,
         error=tasks[0]["error"] if tasks else None,
         values=values,

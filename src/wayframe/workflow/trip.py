@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
 from wayframe.store.lora_places import find_place
+from wayframe.workflow.clip_files import clip_files, first_size
 from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.lora_files import is_remote
 from wayframe.workflow.model_weights import weights_identity
@@ -36,6 +38,7 @@ from wayframe.workflow.pictures import keyframe_files, remote_findings
 from wayframe.workflow.prompts import Prompts, Shown, failed_findings, find_prompts
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", *HEIF_SUFFIXES})
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Trip:
 
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
     `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine. `prompts` tells of
-    those that a model writes, None where none is asked for.
+    those that a model writes, None where none is asked for. `clips` are the files of the plan's videos.
     """
 
     plan: Plan
@@ -55,6 +58,7 @@ class Trip:
     loras: Mapping[str, Path] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     prompts: Prompts | None = None
+    clips: tuple[Path, ...] = ()
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
         """The trip with further findings in its plan."""
@@ -88,12 +92,14 @@ def prepare(
     the payload that the spec was made of. Raises `InputError` for anything that is wrong.
     """
     images, facts = keyframe_files(spec, base=base, pictures=pictures, home=home)
+    clips, clip_facts = clip_files(spec, base=base, home=home)
     catalogue = load_catalogue(home)
-    first_size = (facts[0].width, facts[0].height)
-    resolved = resolve(spec, catalogue=catalogue, first_size=first_size)
+    size = first_size([(one.width, one.height) for one in facts], clips=clip_facts)
+    resolve_with = partial(resolve, spec, catalogue=catalogue, first_size=size, clips=clip_facts)
+    resolved = resolve_with()
     prompts = find_prompts(spec, resolved=resolved, shown=Shown(images=images, facts=facts), home=home)
     if prompts and prompts.written:
-        resolved = resolve(spec, catalogue=catalogue, first_size=first_size, written=prompts.written)
+        resolved = resolve_with(written=prompts.written)
     resolved = with_import(resolved, imported) if imported else resolved
     _check_prompts(resolved)
     said = engine_options(resolved.engine, home=home, given=options or {})
@@ -104,21 +110,12 @@ def prepare(
         lora_digests=_lora_digests(spec, resolved, base=base, home=home),
         engine=engine,
         weights=weights_identity(resolved.model, engine=engine, home=home),
+        clips=clip_facts,
     )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
-    return Trip(
-        plan=replace(
-            plan,
-            findings=(
-                *plan.findings,
-                *left_out(catalogue),
-                *engine_findings(plan),
-                *remote,
-                *_named_loras(plan),
-                *unwritten,
-            ),
-        ),
+    trip = Trip(
+        plan=plan,
         images=images,
         requested=imported.requested if imported else spec_json(spec),
         resolved=resolved_json(resolved),
@@ -126,7 +123,9 @@ def prepare(
         loras=_lora_files(resolved, base=base, home=home),
         options=said,
         prompts=prompts,
+        clips=clips,
     )
+    return trip.with_findings([*left_out(catalogue), *engine_findings(plan), *remote, *_named_loras(plan), *unwritten])
 
 
 def _check_prompts(resolved: Resolved) -> None:
@@ -151,32 +150,40 @@ def engine_facts(name: str, *, options: Mapping[str, str]) -> EngineFacts:
 
 
 def prepare_plan(plan: Plan, *, folders: Sequence[Path]) -> Trip:
-    """A plan from a file or a video; its keyframes are found by digest among the pictures in `folders`.
+    """A plan from a file or a video; its keyframes and videos are found by digest among the files in `folders`.
 
-    Raises `SpecError` that names the keyframes which are missing.
+    Raises `SpecError` that names those which are missing.
     """
-    wanted = {keyframe.digest for keyframe in plan.keyframes}
+    pictures = [keyframe.digest for keyframe in plan.keyframes]
+    videos = [clip.digest for clip in plan.clips]
+    return Trip(
+        plan=plan,
+        images=_found(pictures, folders=folders, suffixes=IMAGE_SUFFIXES, missing="no picture in {} is keyframe {}"),
+        clips=_found(videos, folders=folders, suffixes=VIDEO_SUFFIXES, missing="no file in {} is video {}"),
+    )
+
+
+def _found(
+    digests: Sequence[str], *, folders: Sequence[Path], suffixes: frozenset[str], missing: str
+) -> tuple[Path, ...]:
     found: dict[str, Path] = {}
-    for path in _pictures(folders):
-        if wanted <= found.keys():
+    for path in _files(folders, suffixes=suffixes):
+        if found.keys() >= {*digests}:
             break
         found.setdefault(sha256_file(path), path)
-    missing = [str(keyframe.index) for keyframe in plan.keyframes if keyframe.digest not in found]
-    if missing:
+    absent = [str(number) for number, digest in enumerate(digests) if digest not in found]
+    if absent:
         places = ", ".join(str(folder) for folder in folders)
-        raise SpecError(
-            "keyframes",
-            f"no picture in {places} is keyframe {', '.join(missing)}",
-            fix="name its folder with --keyframes",
-        )
-    return Trip(plan=plan, images=tuple(found[keyframe.digest] for keyframe in plan.keyframes))
+        problem = missing.format(places, ", ".join(absent))
+        raise SpecError("keyframes", problem, fix="name its folder with --keyframes")
+    return tuple(found[digest] for digest in digests)
 
 
-def _pictures(folders: Sequence[Path]) -> Iterable[Path]:
+def _files(folders: Sequence[Path], *, suffixes: frozenset[str]) -> Iterable[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise SpecError("keyframes", "is not a folder", str(folder))
-        yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+        yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
 
 
 def _lora_digests(spec: TravelSpec, resolved: Resolved, *, base: Path, home: Home) -> dict[str, str]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from wayframe.core.plan import Plan, keyed
+from wayframe.core.plan import Plan
+from wayframe.core.plan_keys import keyed
 from wayframe.core.spec import parse_spec
 from wayframe.errors import SpecError
 from wayframe.files import redact_text

@@ -144,6 +144,7 @@ class BatchWork:
             tasks=tasks,
             cancelled=self.watch.ended,
             on_difference=self.request.on_difference,
+            clips=trip.clips,
         )
         left, failures = list(self.batch.segments), list[Exception]()
         while left:

@@ -46,6 +46,7 @@ class Request:
     loras: Mapping[str, InputFile] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     on_difference: OnDifference = OnDifference.STOP
+    clips: tuple[InputFile, ...] = ()
 
     @property
     def capability(self) -> str:
@@ -55,7 +56,7 @@ class Request:
     @property
     def blobs(self) -> set[str]:
         """Digests of all files that it needs."""
-        return {item.digest for item in (*self.keyframes, *self.loras.values())}
+        return {item.digest for item in (*self.keyframes, *self.loras.values(), *self.clips)}
 
     def trip(self, place: Place) -> Trip:
         """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`."""
@@ -67,6 +68,7 @@ class Request:
             resolved=self.resolved,
             loras={name: _fetched(item, place=place, folder=folder) for name, item in self.loras.items()},
             options=self.options,
+            clips=tuple(_fetched(item, place=place, folder=folder) for item in self.clips),
         )
 
 
@@ -87,6 +89,7 @@ def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, A
         loras={name: _published(path, place=place) for name, path in trip.loras.items() if name in used},
         options=trip.options,
         on_difference=on,
+        clips=tuple(_published(path, place=place) for path in trip.clips),
     )
     publish_request(request, place=place, run_id=run_id)
     return request
@@ -104,6 +107,7 @@ def publish_request(request: Request, *, place: Place, run_id: str) -> None:
         "loras": {name: {"name": item.name, "digest": item.digest} for name, item in request.loras.items()},
         "options": dict(request.options),
         "on_difference": request.on_difference.value,
+        **({"clips": [{"name": item.name, "digest": item.digest} for item in request.clips]} if request.clips else {}),
     }
     with TemporaryDirectory() as folder:
         path = Path(folder) / "request.json"
@@ -128,6 +132,7 @@ def get_request(place: Place, run_id: str) -> Request:
         loras={name: InputFile(**item) for name, item in data["loras"].items()},
         options=data["options"],
         on_difference=OnDifference(data["on_difference"]),
+        clips=tuple(InputFile(**item) for item in data.get("clips", ())),
     )
 
 

@@ -1,0 +1,121 @@
+"""The shape of a trip resolved: its segments with their lengths, and where everything stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import count, repeat
+
+from wayframe.core.clips import ClipFacts
+from wayframe.core.findings import Finding, Severity, finding, rule
+from wayframe.core.frames import Layout, Stretch, lay_out
+from wayframe.core.shape import Leg, continued, legs, overlaps_of
+from wayframe.core.spec import TravelSpec
+from wayframe.errors import SpecError
+
+DEFAULT_FRAMES = 61
+KEYFRAMES_OF_A_SEGMENT = 2
+
+POSITION_MOVED = rule(
+    "position-moved",
+    Severity.WARNING,
+    title="A keyframe stands elsewhere than asked for",
+    why="The model makes only lengths of its frame grid, so the keyframe went to the nearest place on it.",
+    action="Write the position that the message names, or another one that the grid reaches.",
+)
+LENGTH_CHANGED = rule(
+    "length-changed",
+    Severity.WARNING,
+    title="The video is longer or shorter than asked for",
+    why="The last keyframe moved on the model's frame grid, and the video ends with it.",
+    action="Move the last keyframe to a position that the grid reaches.",
+)
+
+
+def parts_of(
+    spec: TravelSpec, *, overlap: int | tuple[int, ...], chaining: str, clips: Sequence[ClipFacts]
+) -> tuple[tuple[Leg, ...], tuple[int, ...]]:
+    """The segments of a trip, and the frames that neighbours share. Raises `SpecError` where these cannot be."""
+    parts, said = legs(spec), overlap
+    if spec.continue_from is not None:
+        frames = said if isinstance(said, int) else said[0]
+        parts = continued(parts, clip=clips[0], frames=frames)
+        said = said if isinstance(said, int) else said[1:]
+    overlaps = overlaps_of(parts, said=said)
+    if chaining == "chained" and 0 in overlaps:
+        raise SpecError("overlap", "a chained segment starts from frames of the one before", 0, fix="use 1 or more")
+    return parts, overlaps
+
+
+def layout_of(
+    spec: TravelSpec, *, parts: Sequence[Leg], overlaps: tuple[int, ...], fps: Fraction, step: int
+) -> tuple[Layout, tuple[Finding, ...]]:
+    """Where the segments stand, with findings about keyframes that stand elsewhere than asked for."""
+    asked = _asked_positions(spec, parts=parts, fps=fps) if spec.mode == "timeline" else []
+    layout = lay_out(_stretches(spec, parts), overlaps=overlaps, step=step, asked=asked)
+    _check_given(parts, layout)
+    return layout, tuple(_moved(asked, layout)) if asked else ()
+
+
+def _stretches(spec: TravelSpec, parts: Sequence[Leg]) -> list[Stretch]:
+    """The segments with their lengths, as far as these do not follow from positions."""
+    found: list[Stretch] = []
+    lengths = DEFAULT_FRAMES if spec.segment_frames is None else spec.segment_frames
+    listed = repeat(lengths) if isinstance(lengths, int) else iter(lengths)
+    numbers = count()
+    for leg in parts:
+        if leg.hold:
+            found.append(Stretch(frames=leg.hold, first=leg.first, last=leg.last, still=True))
+            continue
+        own, field, usual = leg.said.frames if leg.said else None, f"segment_frames[{next(numbers)}]", next(listed)
+        found.append(
+            Stretch(
+                frames=None if spec.mode == "timeline" and leg.last is not None else own or usual,
+                first=leg.first,
+                last=leg.last,
+                least=1 if None in (leg.first, leg.last) else KEYFRAMES_OF_A_SEGMENT,
+                field=f"{leg.place}.frames" if own else field,
+            )
+        )
+    return found
+
+
+def _check_given(parts: Sequence[Leg], layout: Layout) -> None:
+    for index, (leg, frames) in enumerate(zip(parts, layout.frames, strict=True)):
+        kept = leg.given.frames if leg.given else 0
+        if kept and kept + layout.after(index) >= frames:
+            problem = f"segment {index} has {frames} frames, and starts from {kept}"
+            raise SpecError("overlap", problem, kept, fix="use a smaller overlap or longer segments")
+
+
+def _asked_positions(spec: TravelSpec, *, parts: Sequence[Leg], fps: Fraction) -> list[int]:
+    asked = [stop.frame(fps) for stop in spec.stops]
+    if asked[0] is None and parts[0].first == 0:
+        asked[0] = 0
+    if None in asked:
+        raise SpecError(f"keyframes[{asked.index(None)}].at", "is required in mode timeline")
+    return [position for position in asked if position is not None]
+
+
+def _moved(asked: Sequence[int], layout: Layout) -> list[Finding]:
+    found = [
+        finding(
+            POSITION_MOVED,
+            f"keyframe {index} was asked for at frame {wanted} and stands at {got}",
+            where=f"keyframes[{index}].at",
+            evidence={"asked": wanted, "planned": got},
+        )
+        for index, (wanted, got) in enumerate(zip(asked, layout.positions, strict=True))
+        if wanted != got
+    ]
+    if asked[-1] != layout.positions[-1]:
+        wanted = layout.total + asked[-1] - layout.positions[-1]
+        found.append(
+            finding(
+                LENGTH_CHANGED,
+                f"the video has {layout.total} frames, {wanted} were asked for",
+                where="keyframes",
+                evidence={"asked": wanted, "planned": layout.total},
+            )
+        )
+    return found

@@ -1,0 +1,45 @@
+"""The videos that a spec names: their files, and what a plan must know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from wayframe.core.clips import ClipFacts
+from wayframe.core.spec import TravelSpec
+from wayframe.errors import MediaError, SpecError
+from wayframe.media.index import index
+from wayframe.store.digests import DigestCache
+from wayframe.store.home import Home
+
+
+def clip_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
+    """The file and the facts of every video of a spec, in the order of the plan.
+
+    Reads their packets, and no pictures. Raises `SpecError` that names the field for one that is not there, or is none.
+    """
+    named = tuple(_named(spec))
+    files = tuple(base / name for _, name in named)
+    return files, tuple(_facts(path, field=field, home=home) for path, (field, _) in zip(files, named, strict=True))
+
+
+def _named(spec: TravelSpec) -> Iterator[tuple[str, str]]:
+    """The field and the name of every video."""
+    if spec.continue_from is not None:
+        yield "continue_from", spec.continue_from
+
+
+def _facts(path: Path, *, field: str, home: Home) -> ClipFacts:
+    if not path.is_file():
+        raise SpecError(field, "is not a file", str(path), fix="name a video beside the spec, or by its whole path")
+    try:
+        found = index(path)
+    except MediaError as error:
+        raise SpecError(field, f"is not a video that can be read ({error})", fix="name another video") from error
+    digest, rate = DigestCache(home).sha256(path), found.fps.limit_denominator(1001)
+    return ClipFacts(digest=digest, frames=found.frames, width=found.width, height=found.height, fps=str(rate))
+
+
+def first_size(pictures: Sequence[tuple[int, int]], *, clips: Sequence[ClipFacts]) -> tuple[int, int]:
+    """Width and height that the output is fitted to: of the first keyframe, else of the first video."""
+    return pictures[0] if pictures else (clips[0].width, clips[0].height)
