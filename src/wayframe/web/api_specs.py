@@ -27,6 +27,7 @@ from wayframe.web.plain_data import check_plain, check_size, check_yaml
 from wayframe.web.problems import RefusalError
 from wayframe.web.site import Here, Site
 from wayframe.web.uploads import shown_name
+from wayframe.web.views_compose import charts
 from wayframe.workflow.exchange import spec_file
 from wayframe.workflow.sources import Reading, payload_source, spec_source
 
@@ -61,6 +62,8 @@ class Planned(BaseModel):
     frames: int
     estimate: Estimate
     resolved: dict[str, Any] | None
+    charts: list[dict[str, Any]]
+    """Drawings of the steps, one for each way in which segments are denoised."""
 
 
 class KnownPicture(BaseModel):
@@ -92,6 +95,7 @@ def plan_spec(request: Request, site: Here, draft: Draft) -> Response:
             frames=trip.plan.frames,
             estimate=estimate(trip.plan, known=site.library.known(), home=site.home),
             resolved=dict(trip.resolved) if trip.resolved else None,
+            charts=charts(planned),
         )
     return json_answer(request, answer)
 

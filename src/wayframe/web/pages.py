@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from wayframe.core.events import TaskState
 from wayframe.core.subject import Subject
+from wayframe.engines.registry import names
 from wayframe.errors import SpecError, StoreError
 from wayframe.report.build import build_document
 from wayframe.store import query as columns
+from wayframe.store.catalogue import load_catalogue
 from wayframe.store.runs import DEBUG_LOG, EVENTS, RECORD, SHEET, VIDEO
 from wayframe.web.api_compare import FEWEST, CompareQuery, dossier_of
 from wayframe.web.library import FoundRun
@@ -25,6 +27,7 @@ from wayframe.web.sessions import SESSION_SECONDS
 from wayframe.web.site import Here, Site
 from wayframe.web.templating import render
 from wayframe.web.views_compare import Shown, takes
+from wayframe.web.views_compose import offer_of
 from wayframe.web.views_logged import logged_segments
 from wayframe.web.views_run import ENDED, facts_of, finding_groups, first_to_show, joins_of, notice, segment_of
 from wayframe.web.views_strip import Strip, progress_of, strip_of
@@ -145,7 +148,8 @@ def _logged_page(request: Request, site: Site, run: FoundRun) -> Response:
 @router.get("/compose")
 def compose_page(request: Request, site: Here) -> Response:
     """Where a trip is made."""
-    return render(request, "compose.html", limits=site.settings.limits)
+    offer = offer_of(load_catalogue(site.home), engines=names())
+    return render(request, "compose.html", limits=site.settings.limits, offer=offer)
 
 
 @router.get("/compare")

@@ -1,0 +1,85 @@
+// What the page asks of its server. Every refusal becomes a `Refusal` with the words of the problem.
+
+const ROOT = "/api/v1";
+
+/** An answer that is no success: what is wrong, in which field, and what to do. */
+export class Refusal extends Error {
+  constructor(problem, status) {
+    super(problem.detail ?? "the server gave no reason");
+    this.status = status;
+    this.field = problem.field ?? "";
+    this.fix = problem.fix ?? "";
+  }
+}
+
+async function asked(path, { signal, body, type = "application/json", method = "POST" } = {}) {
+  let answer;
+  try {
+    answer = await fetch(ROOT + path, { method, body, signal, headers: body === undefined ? {} : { "Content-Type": type } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal({ detail: "the server does not answer" }, 0);
+  }
+  if (!answer.ok) throw new Refusal(await problemOf(answer), answer.status);
+  return answer;
+}
+
+async function problemOf(answer) {
+  try {
+    return await answer.json();
+  } catch {
+    return { detail: `the server answered ${answer.status}` };
+  }
+}
+
+/** Plan a draft: its segments, charts, findings and what it will cost. */
+export async function plan(draft, signal) {
+  return (await asked("/plan", { body: JSON.stringify(draft), signal })).json();
+}
+
+/** Submit a draft; gives the run. */
+export async function submit(draft) {
+  return (await asked("/runs", { body: JSON.stringify(draft) })).json();
+}
+
+/** The spec that a text holds; `form` is yaml, json or toml. */
+export async function readSpec(text, form) {
+  return (await asked(`/specs/read?form=${form}`, { body: text, type: "text/plain; charset=utf-8" })).json();
+}
+
+/** The spec as YAML. */
+export async function writeSpec(spec) {
+  return (await asked("/specs/yaml", { body: JSON.stringify({ spec }) })).text();
+}
+
+/**
+ * Send a file as it is, and tell how far it is (0 to 1). XMLHttpRequest, because fetch does not say how much has gone.
+ * Gives what the server says of it.
+ */
+function send(path, file, { progress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", ROOT + path);
+    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => progress?.(event.loaded / (event.total || 1)));
+    request.addEventListener("load", () => {
+      if (request.status < 300) resolve(request.response);
+      else reject(new Refusal(request.response ?? { detail: `the server answered ${request.status}` }, request.status));
+    });
+    request.addEventListener("error", () => reject(new Refusal({ detail: "the connection broke" }, 0)));
+    request.addEventListener("abort", () => reject(new DOMException("taken back", "AbortError")));
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
+/** Send a picture. */
+export function upload(file, options) {
+  return send(`/uploads?name=${encodeURIComponent(file.name)}`, file, options);
+}
+
+/** Send a video of ours; gives the settings that it carries. */
+export function readVideo(file, options) {
+  return send("/specs/from-video", file, options);
+}

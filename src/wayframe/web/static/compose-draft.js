@@ -1,0 +1,117 @@
+// The draft: a spec as plain data, and the pictures of its keyframes. Everything that is shown follows from it.
+//
+// Every field that came in stays, whether or not the page has a control for it: a change touches one field and no other.
+
+const MOST_UNDO = 100;
+const ONE_CHANGE = 1200; // milliseconds within which typing in one field is one step of undo
+
+let made = 0;
+
+/** A keyframe: the words of the spec about it, and its picture. `key` is its own for as long as the page is open. */
+export function stop(words = {}, picture = null) {
+  made += 1;
+  return { key: `stop-${made}`, words, picture };
+}
+
+export class Draft extends EventTarget {
+  #past = [];
+  #future = [];
+  #last = { what: "", when: 0 };
+  words = {}; // all of the spec but its keyframes
+  stops = [];
+
+  /** The spec as it is written and sent. */
+  spec() {
+    return structuredClone({ ...this.words, keyframes: this.stops.map((each) => each.words) });
+  }
+
+  /** Make a change: `what` names it for undo, and `how` carries it out. */
+  change(what, how) {
+    const before = this.#snapshot();
+    how(this);
+    const now = performance.now();
+    if (what !== this.#last.what || now - this.#last.when > ONE_CHANGE) this.#past.push(before);
+    if (this.#past.length > MOST_UNDO) this.#past.shift();
+    this.#last = { what, when: now };
+    this.#future = [];
+    this.#tell();
+  }
+
+  /** Set a field of the whole spec, or take it out. */
+  set(path, value) {
+    this.change(path, () => place(this.words, path.split("."), value));
+  }
+
+  /** Set a field of a keyframe, or take it out. */
+  setAt(index, name, value) {
+    this.change(`${this.stops[index].key}.${name}`, () => place(this.stops[index].words, [name], value));
+  }
+
+  /** Another spec in the place of this one. */
+  open(spec, pictureOf) {
+    this.change("open", () => {
+      const { keyframes = [], ...words } = spec;
+      this.words = words;
+      this.stops = keyframes.map((each, index) => stop(each, pictureOf(each, index)));
+    });
+  }
+
+  /** Pictures come and go by themselves: no step of undo. */
+  touch() {
+    this.#tell();
+  }
+
+  undo() {
+    this.#swap(this.#past, this.#future);
+  }
+
+  redo() {
+    this.#swap(this.#future, this.#past);
+  }
+
+  get canUndo() {
+    return this.#past.length > 0;
+  }
+
+  get canRedo() {
+    return this.#future.length > 0;
+  }
+
+  #swap(from, to) {
+    const wanted = from.pop();
+    if (!wanted) return;
+    to.push(this.#snapshot());
+    this.words = wanted.words;
+    this.stops = wanted.stops;
+    this.#last = { what: "", when: 0 };
+    this.#tell();
+  }
+
+  #snapshot() {
+    return {
+      words: structuredClone(this.words),
+      stops: this.stops.map((each) => ({ ...each, words: structuredClone(each.words) })), // the picture is shared
+    };
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** Put a value at a path; nothing (undefined, or empty text) takes the field out, and a block that is empty then. */
+function place(words, path, value) {
+  const [name, ...more] = path;
+  if (more.length) {
+    const inner = { ...(words[name] ?? {}) };
+    place(inner, more, value);
+    if (Object.keys(inner).length) words[name] = inner;
+    else delete words[name];
+  } else if (value === undefined || value === "") delete words[name];
+  else words[name] = value;
+}
+
+/** A field of a spec by its path. */
+export function look(words, path) {
+  return path.split(".").reduce((inner, name) => inner?.[name], words);
+}
