@@ -24,8 +24,10 @@ from wayframe.workflow.queue.request import get_request
 from wayframe.workflow.queue.rows import RunRow
 
 FILE, VERSION = "page-runs.db", 1
-FRESH_SECONDS, BUDGET_SECONDS = 1.0, 0.25
-"""How old what is known may be, and how long a request may read records before it answers."""
+BUDGET_SECONDS = 0.25
+"""How long a request may read records before it answers."""
+REST = 20.0
+"""A look is repeated after so many times what it took: a second or so for ten thousand runs, at once for a few."""
 UNREADABLE = "unreadable"
 _log = logging.getLogger("wayframe.web")
 
@@ -41,7 +43,7 @@ class Known:
 
 
 class RunIndex:
-    """Looks once a second, at most, which records changed, and reads those; the newest first."""
+    """Looks now and then which records changed, and reads those; the newest first."""
 
     def __init__(self, place: Place, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._place, self._now = place, monotonic
@@ -49,22 +51,32 @@ class RunIndex:
         self._kept = _Kept(place.home)
         self._entries: dict[str, Entry] = self._kept.load()
         self._stamp: str | None = None
-        self._looked = float("-inf")
+        self._due = float("-inf")
         self._known = Known()
 
     def known(self, *, budget: float = BUDGET_SECONDS) -> Known:
         """All runs as they are now. Raises `StoreError` when the database cannot be used."""
         with self._lock:
-            if self._known.unread or self._now() - self._looked >= FRESH_SECONDS:
-                self._look(self._now() + budget)
+            begin = self._now()
+            if self._known.unread or begin >= self._due:
+                self._due = float("inf")
+                self._look_until(begin + budget)
+                now = self._now()
+                self._due = min(self._due, now + REST * (now - begin))
             return self._known
+
+    def _look_until(self, until: float) -> None:
+        try:
+            self._look(until)
+        except BaseException:
+            self.stale()
+            raise
 
     def stale(self) -> None:
         """Have the next one look anew: this process has changed something."""
-        self._looked = float("-inf")
+        self._due = float("-inf")
 
     def _look(self, until: float) -> None:
-        self._looked = self._now()
         stamps, queued, before = _stamps(self._place.home), self._queued(), self._entries
         wanted = {name: "request" for name in queued if name not in stamps} | stamps
         entries = {name: entry for name, entry in before.items() if name in wanted}

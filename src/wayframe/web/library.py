@@ -163,8 +163,8 @@ class Library:
         if row is not None:
             return row.state.value
         status = known.entries[name].row.status
-        if status == RUNNING and not self._is_held(name):
-            return INCOMPLETE
+        if status in (RUNNING, INCOMPLETE):
+            return RUNNING if self._is_held(name) else INCOMPLETE
         return status
 
     def _is_held(self, name: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
@@ -60,5 +62,11 @@ def serve(place: Place, *, settings: Settings, ready: Callable[[str], None]) -> 
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stopped)  # uvicorn raises again what has stopped it
         ready(settings.address)
         PageServer(config, site=app.state.site).run(sockets=[heard])
+
+
+def _stopped(_number: int, _frame: FrameType | None) -> None:
+    """To be asked to stop is no failure."""

@@ -78,10 +78,8 @@ class FileSource:
         path = self._folder.path / EVENTS
         if seq != self._seq or (path.exists() and path.stat().st_size < self._offset):
             self._seq, self._offset = 0, 0
-        found = []
-        for raw in self._lines(path, skip=seq - self._seq, limit=limit):
-            found.append(told(self._seq, json.loads(raw)))
-        return found
+        lines = self._lines(path, skip=seq - self._seq, limit=limit)
+        return [told(seq + number, json.loads(raw)) for number, raw in enumerate(lines, start=1)]
 
     def _lines(self, path: Path, *, skip: int, limit: int) -> list[bytes]:
         lines: list[bytes] = []
@@ -230,9 +228,15 @@ class Streams:
         return channel
 
     def is_over(self, run: FoundRun, *, after: int) -> bool:
-        """Whether a run has ended and nothing is behind `after`. Blocks."""
+        """Whether a run has ended, and nothing that counts is behind `after`. Blocks."""
         source = self._source(run)
-        return not source.is_open() and not source.after(after, limit=1)
+        if source.is_open():
+            return False
+        at, *behind = [*source.after(after - 1, limit=PAGE)] or [None]
+        if at is None or at.seq != after:
+            return at is None
+        begins = any(item.kind == RunStarted.__name__ for item in behind)
+        return not behind or (at.kind == RunFinished.__name__ and not begins)
 
     def close(self) -> None:
         """End all streams: the server stops. Listeners come back to the next one with their last number."""
