@@ -28,6 +28,14 @@ WANGP_USED = rule(
     action="Say so where you show the video, as WanGP's terms want it.",
 )
 
+ENGINE_REFUSES = rule(
+    "engine-refuses",
+    Severity.CRITICAL,
+    title="The engine cannot do this plan",
+    why="A plan can say more than every engine can do. A run of this one ends before it begins, with the same reason.",
+    action="Change what the message names, or take another engine.",
+)
+
 
 def engine_findings(plan: Plan) -> Iterator[Finding]:
     """What is to be known of a plan's engine before it runs."""

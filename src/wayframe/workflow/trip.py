@@ -11,7 +11,7 @@ from typing import Any
 
 from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
-from wayframe.core.engine_rules import engine_findings
+from wayframe.core.engine_rules import ENGINE_REFUSES, engine_findings
 from wayframe.core.findings import Finding, finding
 from wayframe.core.lint import Lint, with_findings
 from wayframe.core.payload_rules import LORA_BY_NAME
@@ -21,9 +21,9 @@ from wayframe.core.prompting import PROMPT_UNWRITTEN
 from wayframe.core.recipe import lora_files
 from wayframe.core.resolve import Resolved, resolve
 from wayframe.core.spec import TravelSpec, spec_json
-from wayframe.engines.base import EngineSetup
+from wayframe.engines.base import ChecksPlans, EngineSetup
 from wayframe.engines.registry import load_engine, names
-from wayframe.errors import SpecError
+from wayframe.errors import EngineError, SpecError
 from wayframe.files import redact_text, sha256_file
 from wayframe.media.heif import SUFFIXES as HEIF_SUFFIXES
 from wayframe.store.catalogue import load_catalogue
@@ -125,7 +125,8 @@ def prepare(
         prompts=prompts,
         clips=clips,
     )
-    return trip.with_findings([*left_out(catalogue), *engine_findings(plan), *remote, *_named_loras(plan), *unwritten])
+    about_engine = _engine_findings(plan, options=said)
+    return trip.with_findings([*left_out(catalogue), *about_engine, *remote, *_named_loras(plan), *unwritten])
 
 
 def _check_prompts(resolved: Resolved) -> None:
@@ -147,6 +148,19 @@ def engine_facts(name: str, *, options: Mapping[str, str]) -> EngineFacts:
         return EngineFacts(name=name, identity=name, denoises=True)
     with closing(load_engine(name, EngineSetup(options=options))) as engine:
         return EngineFacts(name=name, identity=engine.identity, denoises=engine.denoises)
+
+
+def _engine_findings(plan: Plan, *, options: Mapping[str, str]) -> Iterator[Finding]:
+    """What is to be known of the engine, and what it refuses of the plan as far as it is installed here."""
+    yield from engine_findings(plan)
+    if plan.engine not in names():
+        return
+    with closing(load_engine(plan.engine, EngineSetup(options=options))) as engine:
+        try:
+            if isinstance(engine, ChecksPlans):
+                engine.check(plan)
+        except EngineError as error:
+            yield finding(ENGINE_REFUSES, str(error), where="engine")
 
 
 def prepare_plan(plan: Plan, *, folders: Sequence[Path]) -> Trip:

@@ -55,7 +55,10 @@ def test_what_wangp_applied_otherwise_stops_the_run(ground: Ground, monkeypatch:
         run(ground)
 
 
-def test_a_plan_that_wangp_cannot_do_makes_no_run(ground: Ground) -> None:
+def test_a_plan_that_wangp_cannot_do_says_so_and_makes_no_run(ground: Ground) -> None:
+    data = through(0, 1, **{**LIGHTNING, "engine": "wangp", "sample_solver": "trailing"})
+    [refused] = [one for one in ground.trip(data).plan.findings if one.code == "engine-refuses"]
+    assert refused.message.startswith("WanGP cannot render this: segments[0].sample_solver: WanGP has no such grid")
     with pytest.raises(EngineError, match="WanGP cannot render this: segments"):
         run(ground, sample_solver="trailing")
     assert list(ground.home.runs.iterdir()) == []
