@@ -11,6 +11,7 @@ import typer
 
 from wayframe import __version__
 from wayframe.cli import (
+    after,
     comparing,
     database,
     exchange,
@@ -58,6 +59,7 @@ make.register(app)
 look.register(app)
 comparing.register(app)
 inspecting.register(app)
+after.register(app)
 setup.register(app)
 models.register(app)
 queue.register(app)

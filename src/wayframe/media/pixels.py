@@ -22,7 +22,7 @@ LIMITED = 1
 UNSPECIFIED = 2
 
 # The default flags of swscale lose 17 dB on a round trip (chroma by nearest neighbour); BITEXACT keeps every CPU alike.
-_SCALING = (
+SCALING = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
     | Interpolation.FULL_CHR_H_INT
@@ -41,7 +41,7 @@ def rgb_to_video(pixels: Frame) -> av.VideoFrame:
         dst_colorspace=Colorspace.ITU709,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
-        interpolation=_SCALING,
+        interpolation=SCALING,
         threads=1,
     )
 
@@ -60,7 +60,7 @@ def video_to_rgb(picture: av.VideoFrame) -> Frame:
         src_colorspace=_matrix_of(picture),
         src_color_range=_range_of(picture),
         dst_color_range=ColorRange.JPEG,
-        interpolation=_SCALING,
+        interpolation=SCALING,
         threads=1,
     )
     return np.asarray(converted.to_ndarray(), dtype=np.uint8)
@@ -76,7 +76,7 @@ def video_to_yuv(picture: av.VideoFrame) -> Yuv:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=_range_of(picture),
             dst_color_range=ColorRange.MPEG,
-            interpolation=_SCALING,
+            interpolation=SCALING,
             threads=1,
         )
     return np.asarray(picture.to_ndarray(), dtype=np.uint8)

@@ -1,0 +1,82 @@
+"""The final file of any video: what is asked for, the files that it needs, and what the file carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from wayframe.core.after import After, AfterSpec, after_of
+from wayframe.core.capsule import CAPSULE_KEY, unseal
+from wayframe.errors import SpecError, StoreError
+from wayframe.media.index import index, read_metadata
+from wayframe.store.artifacts import ArtifactStore
+from wayframe.store.digests import DigestCache
+from wayframe.store.home import Home
+from wayframe.workflow.after import COPIED, AfterWork
+
+AFTER_KEY = "wayframe-after"
+"""The metadata of a final file that says what was done: JSON of `After`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final:
+    """Where the final file goes; `force` replaces what is there. Work stops once `cancelled()` is true."""
+
+    out: Path
+    force: bool = False
+    cancelled: Callable[[], bool] = lambda: False
+
+    def check(self, after: After) -> None:
+        """Raise `StoreError` unless the file may be written under this name."""
+        if self.out.suffix.lower() != after.suffix:
+            raise StoreError(f"--out {self.out} is no name for this file; let it end in {after.suffix}")
+        if self.out.is_dir() or (self.out.exists() and not self.force):
+            raise StoreError(f"--out {self.out} exists; use another name, or --force to replace it")
+
+
+def finish_video(video: Path, *, said: AfterSpec, base: Path, home: Home, final: Final) -> dict[str, Any]:
+    """Make the final file of a video, and give what was done; files are named relative to `base`.
+
+    The video stays as it is, and what it carries (spec, resolved, plan) is carried on. Raises `SpecError` for files
+    that are not there and for a trim that is not in the video, `StoreError` for a name that cannot be written, `MediaError`
+    and `CancelledError` as `AfterWork.make`.
+    """
+    where = index(video)
+    digests, files = files_of(said, base=base, home=home)
+    after = after_of(said, fps=where.fps, frames=where.frames, digests=digests) or After()
+    final.check(after)
+    carried = read_metadata(video)
+    profile = _profile(carried, source=str(video))
+    work = AfterWork(after=after, store=ArtifactStore(home), profile=profile, files=files, cancelled=final.cancelled)
+    metadata = {**carried, AFTER_KEY: json.dumps(after_json(after))}
+    return work.make(video, target=final.out, metadata=metadata)
+
+
+def after_json(after: After) -> dict[str, Any]:
+    """As plain JSON data, only what is done."""
+    data: dict[str, Any] = TypeAdapter(After).dump_python(after, mode="json")
+    return data
+
+
+def files_of(said: AfterSpec | None, *, base: Path, home: Home) -> tuple[dict[str, str], dict[str, Path]]:
+    """The digests of the files that are named, by name, and the files, by digest. Raises `SpecError`."""
+    cache, digests, files = DigestCache(home), dict[str, str](), dict[str, Path]()
+    for field, name in said.files if said else ():
+        path = base / name
+        if not path.is_file():
+            raise SpecError(field, "is not a file", name)
+        digests[name] = cache.sha256(path)
+        files[digests[name]] = path
+    return digests, files
+
+
+def _profile(carried: dict[str, str], *, source: str) -> str:
+    """How the video was encoded, where it says so."""
+    if CAPSULE_KEY not in carried:
+        return COPIED
+    return str(unseal(carried[CAPSULE_KEY], source=source)["plan"].get("profile", COPIED))

@@ -1,0 +1,69 @@
+"""finish."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cli.terminal import Terminal
+from media.tones import write_tone
+from wayframe.media.audio import has_audio
+from wayframe.media.index import index, packet_digest, read_metadata
+
+
+@pytest.fixture
+def ride(wayframe: Terminal) -> Terminal:
+    """The program after a run of 17 frames of 64x48; its video is also at ride.mp4."""
+    words = ("--frames", "9", "--resolution", "64x48", "--engine", "preview", "--out", "ride.mp4", "-q")
+    assert wayframe("run", "0.png", "1.png", "2.png", *words).code == 0
+    return wayframe
+
+
+def test_a_run_gets_a_final_file_that_still_carries_its_plan(ride: Terminal):
+    write_tone(ride.folder / "music.wav", seconds=2)
+    words = ("--upscale", "2", "--fps", "32", "--audio", "music.wav", "--trim", "4:16", "--profile", "av1")
+    done = ride("finish", "last", *words, "--out", "x.mp4")
+    assert done.code == 0
+    assert done.out == "x.mp4: 23 frames 128x96 at 32 fps (trim, upscale, fps, encode, audio)\n"
+    final = ride.folder / "x.mp4"
+    assert (index(final).frames, index(final).width, has_audio(final)) == (23, 128, True)
+    carried, was = read_metadata(final), read_metadata(ride.folder / "ride.mp4")
+    assert carried["wayframe"] == was["wayframe"]
+    assert json.loads(carried["wayframe-after"])["trim"] == {"start": 4, "end": 16}
+
+
+def test_the_video_of_a_run_stays_as_it_was(ride: Terminal):
+    before = packet_digest(ride.folder / "ride.mp4")
+    assert ride("finish", "ride.mp4", "--trim", "0.25s:", "--out", "x.mp4").code == 0
+    assert packet_digest(ride.folder / "ride.mp4") == before
+    assert index(ride.folder / "x.mp4").frames == 13
+
+
+def test_a_second_time_the_steps_are_found(ride: Terminal):
+    words = ("finish", "ride.mp4", "--upscale", "1.5", "--out", "x.mp4", "--json")
+    first, again = ride(*words).json(), ride(*words, "--force").json()
+    assert [step["reused"] for step in first["steps"]] == [False, False]
+    assert [step["reused"] for step in again["steps"]] == [True, True]
+    assert again["digest"] == first["digest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--out", "ride.mp4"), "--out ride.mp4 exists"),
+        (("--out", "x.mov"), "let it end in .mp4"),
+        (("--out", "x.mp4", "--profile", "prores"), "let it end in .mov"),
+        (("--out", "x.mp4", "--trim", "10"), "--trim: expected FROM:TO"),
+        (("--out", "x.mp4", "--trim", "10:99"), "after.trim: is not in the video of 17 frames"),
+        (("--out", "x.mp4", "--audio", "none.wav"), "after.audio.file: is not a file"),
+        (("--out", "x.mp4", "--gain", "3"), "after.audio.file"),
+        (("--out", "x.mp4", "--upscale-model", "0.png"), "only .safetensors is read"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(ride: Terminal, words: tuple[str, ...], problem: str):
+    done = ride("finish", "ride.mp4", *words)
+    assert done.code == 1
+    assert problem in done.err
+    assert done.err.count("\n") == 1
+    assert not (ride.folder / "x.mp4").exists()
