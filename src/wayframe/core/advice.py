@@ -20,6 +20,8 @@ _TEXT_PARAMETERS = 5.68e9
 _BYTES = {"bf16": 2.0, "fp8": 1.0}
 _VAE_BYTES = 0.51 * GB
 _BLOCKS_HELD, _TEXT_BLOCKS = 2, 24
+_PINNED = 1.5
+"""CUDA pins main memory in powers of two: Wan's matrices of 52 and 142 MB in bfloat16 take 67 and 268 MB."""
 _LIVE = 9
 """Tensors of the width of a token that are alive at the widest point of a block, in bfloat16: the residual stream in
 float32 (2) and normed (2), query, key, value, their output, and one for the modulation."""
@@ -118,10 +120,10 @@ def gpu_bytes(shape: Shape, setting: Setting) -> float:
     step, decode = activation_bytes(shape), decode_bytes(tiled=setting.vae_tiling)
     if setting.offload == "none":
         return shape.experts * expert + text + _VAE_BYTES + max(step, decode) + RESERVE
-    if setting.offload == "model":
-        return max(text, expert + step, _VAE_BYTES + decode) + RESERVE
+    if setting.offload == "model":  # the expert stays while a segment is decoded: the next one needs it
+        return max(text, expert + max(step, decode)) + _VAE_BYTES + RESERVE
     held = _BLOCKS_HELD / shape.blocks
-    return max(text * _BLOCKS_HELD / _TEXT_BLOCKS, expert * held + step, _VAE_BYTES + decode) + RESERVE
+    return max(text * _BLOCKS_HELD / _TEXT_BLOCKS, expert * held + step, decode) + _VAE_BYTES + RESERVE
 
 
 def tokens() -> int:
@@ -145,10 +147,10 @@ def _fits_disk(name: str, *, machine: Machine, sizes: Mapping[str, float], here:
 
 
 def _fits_memory(shape: Shape, setting: Setting, *, machine: Machine) -> bool:
-    """With blocks on their way, one expert or the text encoder lies in main memory."""
+    """With blocks on their way, one expert or the text encoder lies in main memory, pinned."""
     if setting.offload != "blocks" or machine.memory is None:
         return True
-    return max(shape.parameters * _BYTES[setting.weights], _TEXT_PARAMETERS * 2) <= machine.memory
+    return _PINNED * max(shape.parameters * _BYTES[setting.weights], _TEXT_PARAMETERS * 2) <= machine.memory
 
 
 def _why(shape: Shape, setting: Setting, *, needs: float) -> str:
