@@ -22,9 +22,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give what nobody refers to any more back to the system; offloading hooks make cycles, so collect them."""
+    """Give what nobody refers to any more back to the system; offloading hooks make cycles, so collect them.
+
+    On CUDA main memory that was pinned too, where torch knows how: it keeps whole experts of it otherwise.
+    """
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+        getattr(torch.accelerator, "empty_host_cache", _nothing)()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def _nothing() -> None:
+    """For a torch without such a function."""
