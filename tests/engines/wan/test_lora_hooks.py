@@ -15,8 +15,8 @@ from diffusers.quantizers.gguf.utils import GGUFLinear, dequantize_gguf_tensor
 
 from engines.wan.lora_changes import as_lora, changes, dotted, fused, run, saved
 from engines.wan.tiny import transformer
-from wayframe.engines.wan.lora_keys import read_lora
-from wayframe.engines.wan.lora_names import original_name
+from wayframe.engines.wan.lora_keys import LoraModule, LoraWeights, read_lora
+from wayframe.engines.wan.lora_names import Kind, Target, original_name
 from wayframe.engines.wan.lora_patch import Patches
 from wayframe.errors import EngineError
 
@@ -86,6 +86,34 @@ def test_a_hook_that_throws_the_patch_away_shows() -> None:
     remove_hook_from_module(model, recurse=True)
     counts = patches.read()[1]
     assert counts["one"][0] < counts["one"][1]
+
+
+class Halved(torch.nn.Linear):
+    """A layer that makes of its weights something of its own, as those of quantisers do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) / 2
+
+
+def behind_a_hook() -> torch.nn.Linear:
+    """A layer whose weights are nothing until its hook brings them."""
+    layer = torch.nn.Linear(8, 8)
+    weight, bias = layer.weight.clone(), layer.bias.clone()
+    layer.forward = lambda x: torch.nn.functional.linear(x, weight, bias)
+    torch.nn.init.zeros_(layer.weight)
+    return layer
+
+
+@pytest.mark.parametrize("make", [lambda: Halved(8, 8), behind_a_hook], ids=["subclass", "hook"])
+@torch.no_grad()
+def test_weights_that_are_not_plain_and_at_hand_are_never_merged(make: Callable[[], torch.nn.Linear]) -> None:
+    layer, x = make(), torch.randn(512, 8)  # tokens enough for merging to pay
+    a, b, unchanged = torch.randn(2, 8), torch.randn(8, 2), layer(x)
+    target = Target(module="0", kind=Kind.LINEAR, weight=(8, 8), bias=(8,))
+    patches = Patches(torch.nn.Sequential(layer))
+    patches.attach("one", LoraWeights(modules={"0": LoraModule(target=target, a=a, b=b)}))
+    patches.set({"one": 0.5})
+    torch.testing.assert_close(layer(x), unchanged + 0.5 * x @ a.T @ b.T)
 
 
 @pytest.fixture(scope="module")
