@@ -65,7 +65,7 @@ def test_processes_killed_at_random_moments_lose_nothing_that_was_finished(site:
 def start(site: Site) -> None:
     """On one machine `up`; on many an orchestrator and two workers."""
     if site.store is None:
-        site.start("up", "--workers", "1", wait=False)
+        site.start("up", "--no-page", "--workers", "1", wait=False)
     else:
         site.orchestrator(wait=False)
         site.worker("a", wait=False)

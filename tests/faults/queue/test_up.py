@@ -18,16 +18,16 @@ def test_after_a_kill_of_everything_the_next_up_goes_on_at_once(one_machine: Sit
     trip = site.trip(6)
     digest = site.undisturbed(trip)
     run = site.submit(trip)
-    site.start("up")
+    site.start("up", "--no-page")
     site.until(lambda: site.published(run))
     site.kill_everything()
-    site.start("up")
+    site.start("up", "--no-page")
     site.check_whole(run, digest=digest, kills=1)
 
 
 def test_its_processes_die_with_it(one_machine: Site) -> None:
     site = one_machine
-    up = site.start("up")
+    up = site.start("up", "--no-page")
     run = site.submit(site.trip(4))
     site.until(lambda: site.begun())
     pids = [row.pid for row in site.place.workers.listed()]
@@ -35,14 +35,14 @@ def test_its_processes_die_with_it(one_machine: Site) -> None:
     up.process.kill()
     up.process.wait(60)
     site.until(lambda: not any(map(psutil.pid_exists, pids)))
-    site.start("up")
+    site.start("up", "--no-page")
     site.completed(run)
 
 
 def test_a_second_up_says_that_one_is_running(one_machine: Site) -> None:
     site = one_machine
-    first = site.start("up")
-    second = site.start("up", wait=False)
+    first = site.start("up", "--no-page")
+    second = site.start("up", "--no-page", wait=False)
     assert second.process.wait(60) == 1
     expected = f"wayframe up runs already on {site.home('client').root} (process {first.process.pid})"
     assert expected in (site.folder / "up.log").read_text()
@@ -50,7 +50,7 @@ def test_a_second_up_says_that_one_is_running(one_machine: Site) -> None:
 
 def test_it_starts_again_what_dies_and_says_so(one_machine: Site) -> None:
     site = one_machine
-    site.start("up")
+    site.start("up", "--no-page")
     site.until(lambda: len(site.place.workers.listed()) == 2)
     for row in site.place.workers.listed():
         os.kill(row.pid, signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_it_starts_again_what_dies_and_says_so(one_machine: Site) -> None:
 def test_ctrl_c_finishes_the_batch_and_a_later_up_the_run(one_machine: Site) -> None:
     site = one_machine
     run = site.submit(site.trip(4), batch=2)
-    up = site.start("up")
+    up = site.start("up", "--no-page")
     site.until(lambda: site.published(run))
     up.send(signal.SIGINT)
     assert up.process.wait(60) == 0
