@@ -84,6 +84,7 @@ def test_a_prompt_without_texts_around_it_stays_as_it_is():
         ({"writer": "gpt"}, "prompts.writer: expected 'openai' or 'qwen'"),
         ({"wrtie": "all"}, r"prompts.wrtie: unknown key; did you mean write\?"),
         ({"base_url": "http://x/v1"}, "prompts.base_url: writer qwen has none; say writer: openai"),
+        ({"budget": 3}, "prompts.budget: writer qwen makes no requests; say writer: openai, or leave it out"),
         ({"writer": "openai", "base_url": "ftp://x"}, "prompts.base_url: expected an address such as"),
         ({"writer": "openai", "base_url": "http://me:secret@x/v1"}, "prompts.base_url: .*without user, key or query"),
         ({"writer": "openai", "base_url": "http://x/v1?key=1"}, "prompts.base_url: .*without user, key or query"),

@@ -53,7 +53,7 @@ class PromptSpec(Part):
     language: str | None = Field(None, min_length=1, description="the language of the prompts, such as English")
     max_words: int = Field(DEFAULT_WORDS, ge=5, le=MOST_WORDS, description="the most words of a prompt")
     on_failure: OnFailure = Field("stop", description="stop, or go on with the base prompt and a finding")
-    budget: int | None = Field(None, ge=0, description="the most requests of one run")
+    budget: int | None = Field(None, ge=0, description="the most requests of one run to the endpoint of writer openai")
 
     @field_validator("base_url")
     @classmethod
@@ -70,9 +70,11 @@ class PromptSpec(Part):
         return value
 
     @model_validator(mode="after")
-    def _address_of_an_endpoint(self) -> Self:
-        if self.base_url is not None and self.writer != "openai":
-            raise ValueError(f"base_url: writer {self.writer} has none; say writer: openai")
+    def _words_of_an_endpoint(self) -> Self:
+        asks = {"base_url": "has none", "budget": "makes no requests"}
+        said = [name for name in asks if getattr(self, name) is not None]
+        if said and self.writer != "openai":
+            raise ValueError(f"{said[0]}: writer {self.writer} {asks[said[0]]}; say writer: openai, or leave it out")
         return self
 
 
