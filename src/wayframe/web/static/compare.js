@@ -9,7 +9,7 @@ const box = document.querySelector("[data-players]");
 const screens = box ? all(".screen", box) : [];
 if (screens.length) {
   const sides = screens.map((screen) => ({ video: screen.querySelector("video"), media: JSON.parse(screen.dataset.media) }));
-  const outputs = screens.map((screen) => screen.querySelector("output"));
+  const outputs = screens.map((screen) => screen.querySelector("b span"));
   const seek = box.querySelector("[data-do=seek]");
   const play = box.querySelector("[data-do=play]");
   const player = new Player(sides, (frames, playing) => {

@@ -145,7 +145,7 @@ export function controls(player, box) {
       return;
     }
     if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, dialog, [role=group], [role=region], pre") && event.target !== document.body) return;
+    if (event.target.closest("input, textarea, select, dialog, pre, .scroll, .strip, .shots")) return;
     if (event.key === " " && event.target.closest("button, a, summary")) return;
     event.preventDefault();
     KEYS[event.key](event);

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from web.browser import Browser
+from workflow.queue.stage import Stage
+from workflow.rides import through
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+class Inline(HTMLParser):
+    """Finds what a page must not hold: scripts and styles in it, and the picture that `HOSTILE` would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        own = tag == "style" or (tag == "script" and not (given.get("src") or "").startswith("/static/"))
+        written = [name for name, value in attrs if name == "style" or name.startswith("on") or value == "x"]
+        if own or written or any((value or "").startswith("javascript:") for value in given.values()):
+            self.found.append(self.get_starttag_text() or tag)
+
+
+def inline(text: str) -> list[str]:
+    parser = Inline()
+    parser.feed(text)
+    return parser.found
+
+
+def page(browser: Browser, path: str, *, status: int = 200) -> str:
+    answer = browser.client.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    return answer.text
+
+
+def test_no_page_holds_a_script_or_a_style_of_its_own_whatever_users_wrote(stage: Stage, browser: Browser) -> None:
+    runs = [stage.ground.run(through(0, number, prompts=(HOSTILE,))).folder.run_id for number in (1, 2)]
+    queued = stage.submit(stage.ground.trip(through(2, 3, prompts=(HOSTILE,)))).run_id
+    paths = ["/", f"/runs/{runs[0]}", f"/runs/{queued}", f"/compare?runs={','.join(runs)}", "/queue", "/compare"]
+    for path in [*paths, f"/?where={HOSTILE}", "/login"]:
+        assert inline(page(browser, path)) == [], path
+    assert inline(f'<p title="{HOSTILE}">') != []
+    assert "&lt;script&gt;" in page(browser, f"/runs/{runs[0]}")
+
+
+def test_the_list_can_be_filtered_and_says_what_is_wrong_with_a_filter(stage: Stage, browser: Browser) -> None:
+    dawn = stage.ground.run(through(0, 1, prompts=("dawn",))).folder.run_id
+    dusk = stage.ground.run(through(1, 2, prompts=("dusk",))).folder.run_id
+    found = page(browser, "/?state=&where=prompt+%3D%3D+'dusk'")
+    assert f"/runs/{dusk}" in found
+    assert f"/runs/{dawn}" not in found
+    assert "did you mean prompt?" in page(browser, "/?where=promt+%3D%3D+1")
+    assert "No run matches" in page(browser, "/?state=failed")
+
+
+def test_a_run_opens_the_segment_that_is_asked_for(stage: Stage, browser: Browser) -> None:
+    run = stage.ground.run(through(0, 1, 2, prompts=("dawn", "noon"))).folder.run_id
+    assert '<h2 id="segment-name">Segment 0</h2>' in page(browser, f"/runs/{run}")
+    assert '<h2 id="segment-name">Segment 1</h2>' in page(browser, f"/runs/{run}?segment=1")
+    assert '<h2 id="segment-name">Segment 1</h2>' in page(browser, f"/runs/{run}?segment=99")
+
+
+def test_only_a_run_of_the_queue_that_has_ended_can_be_redone(stage: Stage, browser: Browser) -> None:
+    plain = stage.ground.run(through(0, 1)).folder.run_id
+    row = stage.submit(stage.ground.trip(through(1, 2)))
+    assert "data-redo" not in page(browser, f"/runs/{plain}")
+    assert "data-redo" not in page(browser, f"/runs/{row.run_id}")
+    with stage.at_work():
+        stage.followed(row)
+    assert "data-redo" in page(browser, f"/runs/{row.run_id}")
+
+
+def test_a_browser_is_told_of_errors_in_a_page_and_a_script_in_json(browser: Browser) -> None:
+    assert "there is no run of that id" in page(browser, "/runs/nothing", status=404)
+    assert "there is nothing at this address" in page(browser, "/nowhere", status=404)
+    assert browser.client.get("/runs/nothing").json()["status"] == 404
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_runs_are_not_compared(stage: Stage, browser: Browser, count: int) -> None:
+    runs = [stage.ground.run(through(0, 1)).folder.run_id][:count]
+    assert "Choose two runs or more" in page(browser, f"/compare?runs={','.join(runs)}")
+
+
+def test_runs_may_be_named_one_by_one_as_a_form_does_without_a_script(stage: Stage, browser: Browser) -> None:
+    first, second = (stage.ground.run(through(0, number)).folder.run_id for number in (1, 2))
+    text = page(browser, f"/compare?runs={first}&runs={second}")
+    assert "2 runs compared" in text
+    assert f"runs={first}%2C{second}" in text
