@@ -111,6 +111,26 @@ def test_a_run_shows_its_prompts_beside_what_the_writer_saw(wayframe: Terminal, 
     assert wayframe("prompts", "last", "--html", page).code == 2
 
 
+def test_a_prompt_that_is_forgotten_is_asked_for_anew(wayframe: Terminal, spec: Path, endpoint: Endpoint):
+    assert wayframe("run", spec, "--quiet").code == 0
+    assert wayframe.fails("prompts", "last", "--forget", "1", "--forget", "7") == (
+        "error: --forget: no model wrote the prompt of that segment (got 7); written: 0, 1"
+    )
+    before, kept = wayframe("prompts", "last", "--json").json(), Path(wayframe.home / "prompts")
+    assert len(list(kept.rglob("*.jpg"))) == 2
+    after = wayframe("prompts", "last", "--forget", "1", "--json").json()
+    assert "written" in before[1]
+    assert after == [before[0], {name: before[1][name] for name in ("segment", "prompt", "origin")}]
+    assert len(list(kept.rglob("*.jpg"))) == 1
+    endpoint.script({"kind": "text", "text": "The camera sinks below the waves."})
+    assert wayframe("run", spec, "--quiet").code == 0
+    assert [one["prompt"] for one in wayframe("prompts", "last", "--json").json()] == [
+        FIRST,
+        "The camera sinks below the waves.",
+    ]
+    assert len(endpoint.seen) == 1
+
+
 def test_a_page_escapes_what_a_model_wrote(wayframe: Terminal, spec: Path, endpoint: Endpoint):
     endpoint.script({"kind": "text", "text": "He draws 5 < 6 & 7 > 6 upon the wall & leaves."}, GOOD)
     assert wayframe("run", spec, "--quiet").code == 0

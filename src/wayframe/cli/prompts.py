@@ -29,6 +29,15 @@ def prompts(
         typer.Option("--html", help="Write a page with the pictures that the model saw.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace --html if it exists.")] = False,
+    forget: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--forget",
+            metavar="SEGMENT",
+            help="Remove what was written for a segment: the next run asks anew. May be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
@@ -36,12 +45,14 @@ def prompts(
     from wayframe.files import redact, write_atomic
     from wayframe.store.home import open_home
     from wayframe.store.runs import find_run
-    from wayframe.workflow.prompt_views import prompts_of_run
+    from wayframe.workflow.prompt_views import forget_prompts, prompts_of_run
 
     if html is not None and html.exists() and not force:
         raise typer.BadParameter(f"{html} exists; use another name, or --force", param_hint="--html")
     place = open_home(home, make=False)
     record = find_run(place, run).read()
+    if forget:
+        forget_prompts(record, segments=forget, home=place)
     found = prompts_of_run(record, home=place)
     if html is not None:
         from wayframe.report.prompts import prompts_page

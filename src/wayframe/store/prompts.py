@@ -59,6 +59,15 @@ class PromptStore:
         except OSError as error:
             raise StoreError(f"a prompt cannot be kept in {self._root}: {error.strerror}") from error
 
+    def forget(self, key: str) -> None:
+        """Remove the prompt under a key and its picture, so that it is asked for anew; again does nothing."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".jpg").unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"the prompt {path} cannot be removed: {error.strerror}") from error
+
     @contextmanager
     def turn(self, *, cancelled: Callable[[], bool]) -> Iterator[None]:
         """Held by the one process of this home that asks; the next one finds what it wrote.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from wayframe.core.prompting import SegmentPrompt
 from wayframe.core.wording import counted
-from wayframe.errors import StoreError
+from wayframe.errors import SpecError, StoreError
 from wayframe.store.home import Home
 from wayframe.store.prompts import PromptStore, StoredPrompt
 
@@ -16,19 +16,39 @@ UNKNOWN = "unknown"
 
 def prompts_of_run(record: Mapping[str, Any], *, home: Home) -> tuple[SegmentPrompt, ...]:
     """The prompt of each segment. Raises `StoreError` for a record without a plan (a run known from a log only)."""
-    planned, resolved = record.get("planned"), record.get("resolved") or {}
-    if not planned:
-        raise StoreError("this run is known from a log only: its prompts are in `wayframe show`")
-    values = (resolved.get("values") or {}).get("segments") or [{} for _ in planned["segments"]]
-    origins, store = resolved.get("origins") or {}, PromptStore(home)
+    origins, store = (record.get("resolved") or {}).get("origins") or {}, PromptStore(home)
     return tuple(
         _segment(
             segment,
             origin=origins.get(f"segments[{segment['index']}].prompt", UNKNOWN),
-            found=store.find(said["written"]) if said.get("written") else None,
+            found=store.find(key) if key else None,
         )
-        for segment, said in zip(planned["segments"], values, strict=True)
+        for segment, key in _keyed(record)
     )
+
+
+def forget_prompts(record: Mapping[str, Any], *, segments: Collection[int], home: Home) -> None:
+    """Remove what a model wrote for these segments of a run; whoever wants the same prompts asks for them anew.
+
+    Raises `SpecError` for a segment whose prompt no model wrote, before anything is removed, and `StoreError`.
+    """
+    keys = {segment["index"]: key for segment, key in _keyed(record) if key}
+    unknown = [number for number in segments if number not in keys]
+    if unknown:
+        written = ", ".join(map(str, keys)) or "none"
+        raise SpecError("--forget", "no model wrote the prompt of that segment", unknown[0], fix=f"written: {written}")
+    for number in segments:
+        PromptStore(home).forget(keys[number])
+
+
+def _keyed(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Each planned segment with the key of the written prompt in it, or an empty one."""
+    planned, resolved = record.get("planned"), record.get("resolved") or {}
+    if not planned:
+        raise StoreError("this run is known from a log only: its prompts are in `wayframe show`")
+    values = (resolved.get("values") or {}).get("segments") or [{} for _ in planned["segments"]]
+    for segment, said in zip(planned["segments"], values, strict=True):
+        yield segment, said.get("written") or ""
 
 
 def _segment(segment: Mapping[str, Any], *, origin: str, found: StoredPrompt | None) -> SegmentPrompt:
