@@ -13,6 +13,7 @@ import pytest
 
 from wayframe.core.events import RunFinished, RunStarted
 from wayframe.web.streams import Channel, FileSource, Told, told
+from wayframe.workflow.queue.finishing import counting
 from web.browser import TOKEN, Browser, Served, messages
 from workflow.queue.stage import Stage
 from workflow.rides import through
@@ -24,12 +25,13 @@ def served(stage: Stage) -> Iterator[Served]:
         yield made
 
 
-def heard(
-    client: httpx.Client, run_id: str, *, last: str = "", limit: int = 10_000
-) -> list[tuple[str | None, str, str]]:
+Heard = tuple[str | None, str, str]
+
+
+def heard(client: httpx.Client, run_id: str, *, last: str = "", limit: int = 10_000) -> list[Heard]:
     """Id, type and event's name of what a listener hears until the stream ends, or until `limit` messages came."""
     headers = {"Last-Event-ID": last} if last else {}
-    found: list[tuple[str | None, str, str]] = []
+    found: list[Heard] = []
     with client.stream("GET", f"/api/v1/runs/{run_id}/events", headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -49,7 +51,7 @@ def test_a_queued_run_is_heard_from_before_its_beginning_to_its_end(stage: Stage
         assert whole[-1] == (None, "end", "")
         assert whole[-2][2] == RunFinished.__name__
         numbers = [int(number) for number, _, _ in whole[:-1] if number]
-        assert numbers == [told.seq for told in stage.place.events.all_of(row.run_id)]
+        assert numbers == [row.seq for row, _ in counting(stage.place.events.all_of(row.run_id))]
         assert heard(client, row.run_id) == whole
 
 

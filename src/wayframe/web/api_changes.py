@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wayframe.core.spec_recipe import MAX_SEED
 from wayframe.errors import StoreError
-from wayframe.store.runs import RunFolder
+from wayframe.store.runs import LOCK, RECORD, RunFolder
 from wayframe.web.drafts import Draft
 from wayframe.web.listing import NAME, RunId, RunItem
 from wayframe.web.site import Here, Site
@@ -123,8 +123,12 @@ def delete(site: Here, run_id: RunId) -> Response:
 
 
 def _remove(folder: RunFolder) -> None:
+    """Remove a folder that nobody holds: its record first, its lock last."""
     with folder.hold():
-        shutil.rmtree(folder.path, ignore_errors=True)
+        for path in sorted(folder.path.iterdir(), key=lambda path: path.name != RECORD):
+            if path.name != LOCK:
+                path.unlink()
+    shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _queued(site: Site, run_id: str) -> str:

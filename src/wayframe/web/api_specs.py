@@ -130,7 +130,7 @@ async def read_spec(request: Request, site: Here, form: Annotated[Form, Query()]
 _VIDEO = {
     "requestBody": {
         "required": True,
-        "content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 

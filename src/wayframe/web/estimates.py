@@ -35,7 +35,7 @@ def estimate(plan: Plan, *, known: Known, home: Home) -> Estimate:
     """The cost of a plan. Seconds are the median rate of the newest runs of this engine, model and machine."""
     missing = [part for part in plan.segments if not _is_rendered(part, home=home)]
     rates = list(islice(_rates(plan, entries=(known.entries[name] for _, name in known.order)), NEWEST))
-    seconds = None if not rates else round(median(rates) * sum(_work(part, plan=plan) for part in missing), 1)
+    seconds = None if not rates else round(median(rates) * sum(_work(part, plan=plan) for part in missing), 3)
     named = plan.engine if plan.model is None else f"{plan.engine} with {plan.model}"
     says = f"from {len(rates)} runs of {named} here" if rates else f"unknown: no run of {named} was completed here"
     return Estimate(

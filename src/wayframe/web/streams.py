@@ -232,11 +232,11 @@ class Streams:
         source = self._source(run)
         if source.is_open():
             return False
-        at, *behind = [*source.after(after - 1, limit=PAGE)] or [None]
-        if at is None or at.seq != after:
-            return at is None
-        begins = any(item.kind == RunStarted.__name__ for item in behind)
-        return not behind or (at.kind == RunFinished.__name__ and not begins)
+        items = source.after(after - 1, limit=PAGE)
+        if not items or items[0].seq != after:
+            return not items
+        begins = any(item.kind == RunStarted.__name__ for item in items[1:])
+        return len(items) == 1 or (items[0].kind == RunFinished.__name__ and not begins)
 
     def close(self) -> None:
         """End all streams: the server stops. Listeners come back to the next one with their last number."""
