@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from core.golden import FOLDER, as_text
-from core.trips import VACE, Planned, planned, stills
+from core.trips import VACE, Planned, digest, planned, stills
+from wayframe.core.after import after_of
+from wayframe.core.spec import parse_spec
 
 Data = dict[str, Any]
 LOOK: Data = {
@@ -30,6 +33,13 @@ def _placed(*places: Data, **said: object) -> Data:
     return {"mode": "timeline", "keyframes": keyframes, **said}
 
 
+AFTER: Data = {
+    "trim": {"start": 10, "end": "3s"},
+    "upscale": {"factor": 2, "file": "x4.safetensors"},
+    "fps": 32,
+    "audio": {"file": "music.mp3", "start": 1.5, "fade_out": 2},
+    "profile": "av1",
+}
 STEPS: Data = {"model": VACE, "steps": 4, "guidance": 1, "prompt": "a walk"}
 OWN: Data = {
     "frames": 33,
@@ -48,12 +58,18 @@ FEATURES: dict[str, Data] = {
     "plan_segments.json": stills(1, segments=3, seed_policy="increment", **STEPS),
     "plan_continued.json": stills(2, continue_from="a.mp4", lead={"frames": 33}, overlap=6, **STEPS),
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
+    "plan_after.json": stills(2, **STEPS, after=AFTER),
     "plan_look.json": _with(stills(3, **LOOK), 1, look={"saturation": 0.9, "brightness": -0.05}),
 }
 
 
 def feature(name: str) -> Planned:
-    return planned(FEATURES[name])
+    """The trip of a feature; files are known by digests made of their names."""
+    found, spec = planned(FEATURES[name]), parse_spec(FEATURES[name])
+    digests = {file: digest(file.encode().hex()) for _, file in (spec.after.files if spec.after else ())}
+    after = after_of(spec.after, fps=found.plan.rate, frames=found.plan.frames, digests=digests)
+    plan = replace(found.plan, after=after)
+    return replace(found, plan=plan, look=replace(found.look, plan=plan))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ LOOKS: Mapping[str, object] = {
     "colour_match_videos": False,
 }
 """Keys that change colours after rendering, and the values at which they change none."""
-SWITCHED = (*SWITCHES, *CFG, *LOOKS)
+UPSCALE = "upscale_factor"
+SWITCHED = (*SWITCHES, *CFG, *LOOKS, UPSCALE)
 """Read when they are on; carried along as they are, and set anew by an export."""
 SEGMENT = (
     *("num_frames", "segment_frames_target", "enhanced_prompt", "seed_to_use", "start_image_url", "end_image_url"),
@@ -122,7 +123,6 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     "crossfade_sharp_amt": Unsupported(effect="sharpens blended frames (curve: upstream does it too)", neutral=(0,)),
     "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
     "audio_url": Unsupported(effect="adds sound"),
-    "upscale_factor": Unsupported(effect="enlarges the video", neutral=(0, 1, "")),
     "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
     "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model"),
     "vace_image_refs_to_prepare_by_headless": Unsupported(effect="shows reference pictures to the model"),

@@ -16,7 +16,7 @@ from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
 from wayframe.core.payload_frames import Frames, each, read_frames
-from wayframe.core.payload_keys import CARRIED, LOOKS, READ, SEGMENT, SWITCHED, UNSUPPORTED, is_neutral
+from wayframe.core.payload_keys import CARRIED, LOOKS, READ, SEGMENT, SWITCHED, UNSUPPORTED, UPSCALE, is_neutral
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_look import look_words
 from wayframe.core.payload_models import upstream_model
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 Said = dict[str, Any]
 UPSTREAM_FPS = 16
 _KEYS_OF_A_LORA = frozenset({"url", "path", "multiplier", "strength", "scale"})
-_OFF: Mapping[str, tuple[object, ...]] = {key: (off,) for key, off in LOOKS.items()}
+_OFF: Mapping[str, tuple[object, ...]] = {**{key: (off,) for key, off in LOOKS.items()}, UPSCALE: (0, 1)}
 _SETS_OF_KEYS = ("details", "params", "task", "individual")
 
 
@@ -157,6 +157,8 @@ def _travel(wire: Wire, *, frames: Frames, model: Model) -> Said:
         words["overlap"] = list(frames.overlaps)
     if wire.seed_base is not None and wire.seed_base >= 0:
         words["seed"] = wire.seed_base
+    if (wire.upscale_factor or 0) > 1:
+        words["after"] = {"upscale": {"factor": wire.upscale_factor}}
     if wire.amount_of_motion is not None and not wire.advanced_mode:
         words["amount_of_motion"] = wire.amount_of_motion
     return words

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from wayframe.core.after import MOST_FACTOR
 from wayframe.core.look import MOST_SATURATION
 from wayframe.core.payload_keys import REQUIRED, SWITCHES
 from wayframe.core.schedule import WIRE_SHIFT, WIRE_SOLVER, WIRE_STEPS_PER_PHASE, WIRE_SWITCH_PHASE
@@ -50,6 +51,10 @@ def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("expected a number, not true or false")
     return value
+
+
+def _none(value: object) -> object:
+    return None if value == "" else value
 
 
 def _size(value: object) -> object:
@@ -189,6 +194,7 @@ class Wire(_Part):
     after_first_post_generation_saturation: Annotated[Real, Field(ge=0, le=MOST_SATURATION)] | None = None
     after_first_post_generation_brightness: Annotated[Real, Field(ge=-1, le=1)] | None = None
     colour_match_videos: Switched = False
+    upscale_factor: Annotated[Real | None, Field(ge=0, le=MOST_FACTOR), BeforeValidator(_none)] = None
     cfg_star_switch: Switched = False
     cfg_zero_step: Annotated[Whole, Field(ge=-1)] = -1
 

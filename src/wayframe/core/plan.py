@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from wayframe.core.after import After
 from wayframe.core.clips import ClipFacts, ClipSpan, PlannedClip, planned_clip
 from wayframe.core.findings import Finding
 from wayframe.core.look import Look
@@ -140,6 +141,7 @@ class Plan:
     segments: tuple[SegmentPlan, ...]
     weights: Annotated[str | None, UNSAID] = None
     clips: Annotated[tuple[PlannedClip, ...], UNSAID] = ()
+    after: Annotated[After | None, UNSAID] = None
     findings: tuple[Finding, ...] = field(default=())
 
     def ends(self, segment: SegmentPlan) -> tuple[int | None, int | None]:

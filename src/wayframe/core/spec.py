@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from wayframe.core.after import AfterSpec, AudioSpec, TrimSpec, UpscaleSpec
 from wayframe.core.look import LookSpec
 from wayframe.core.prompting import PromptSpec
 from wayframe.core.shape import check_shape
@@ -62,6 +63,7 @@ class TravelSpec(RecipeSpec):
     profile: Literal["h264", "draft"] | None = Field(None, description="how the video is encoded")
     prompts: PromptSpec | None = Field(None, description="prompts that a vision model writes")
     curve: Literal["bell", "linear", "upstream"] | None = Field(None, description="how overlaps are blended")
+    after: AfterSpec | None = Field(None, description="the final file that is made of the video")
     carried: dict[str, JsonValue] | None = Field(None, description="what an imported payload held beside, for exports")
 
     @field_validator("resolution")
@@ -212,6 +214,10 @@ _PLACES: Mapping[str, type[Part]] = {
     "phases": PhaseSpec,
     "prompts": PromptSpec,
     "look": LookSpec,
+    "after": AfterSpec,
+    "upscale": UpscaleSpec,
+    "audio": AudioSpec,
+    "trim": TrimSpec,
 }
 
 

@@ -25,10 +25,11 @@ def retimed(frames: Iterable[Frame], *, fps: Fraction, target: Fraction) -> Iter
     """
     step, place, number = fps / target, Fraction(0), 0
     stream = iter(frames)
-    last = next(stream, None)
-    if last is None:
+    begin = next(stream, None)
+    if begin is None:
         return
-    for first, last in pairwise(chain((last,), stream)):
+    last = begin
+    for first, last in pairwise(chain((begin,), stream)):
         pair: FlowPair | None = None
         while place < number + 1:
             t = float(place - number)

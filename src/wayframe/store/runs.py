@@ -26,6 +26,7 @@ RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET, LOCK = (
     "contact-sheet.jpg",
     ".lock",
 )
+FINAL = "final"
 PLAN_DIGEST, GATE, PARTIAL = "plan-digest", ".runs-gate", ".*.part*"
 ID_DIGITS = 17
 RUNNING, INCOMPLETE = "running", "incomplete"
@@ -48,6 +49,10 @@ class RunFolder:
     def video(self) -> Path:
         """The final video."""
         return self.path / VIDEO
+
+    def final(self, suffix: str) -> Path:
+        """The final file that the spec asked for beside the video, with its suffix."""
+        return self.path / f"{FINAL}{suffix}"
 
     @property
     def sheet(self) -> Path:

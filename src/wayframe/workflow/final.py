@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,17 @@ from pydantic import TypeAdapter
 from wayframe.core.after import After, AfterSpec, after_of
 from wayframe.core.capsule import CAPSULE_KEY, unseal
 from wayframe.errors import SpecError, StoreError
+from wayframe.files import sha256_file
 from wayframe.media.index import index, read_metadata
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
 from wayframe.workflow.after import COPIED, AfterWork
 
+SUFFIXES = frozenset(
+    {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm", ".safetensors"}
+)
+"""Of files with sound, and of models."""
 AFTER_KEY = "wayframe-after"
 """The metadata of a final file that says what was done: JSON of `After`."""
 
@@ -43,8 +48,8 @@ def finish_video(video: Path, *, said: AfterSpec, base: Path, home: Home, final:
     """Make the final file of a video, and give what was done; files are named relative to `base`.
 
     The video stays as it is, and what it carries (spec, resolved, plan) is carried on. Raises `SpecError` for files
-    that are not there and for a trim that is not in the video, `StoreError` for a name that cannot be written, `MediaError`
-    and `CancelledError` as `AfterWork.make`.
+    that are not there and for a trim that is not in the video, `StoreError` for a name that cannot be written,
+    `MediaError` and `CancelledError` as `AfterWork.make`.
     """
     where = index(video)
     digests, files = files_of(said, base=base, home=home)
@@ -73,6 +78,25 @@ def files_of(said: AfterSpec | None, *, base: Path, home: Home) -> tuple[dict[st
         digests[name] = cache.sha256(path)
         files[digests[name]] = path
     return digests, files
+
+
+def find_files(after: After | None, *, folders: Sequence[Path]) -> dict[str, Path]:
+    """The files that a plan's final file needs, as far as `folders` hold them, by digest."""
+    wanted, found = set(after.digests if after else ()), dict[str, Path]()
+    for folder in folders if wanted else ():
+        for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()):
+            digest = sha256_file(path)
+            if digest in wanted:
+                found.setdefault(digest, path)
+    return found
+
+
+def check_files(after: After | None, *, files: Mapping[str, Path]) -> None:
+    """Raise `SpecError` when a file that the final file needs is not there: before anything is rendered."""
+    missing = [digest[:12] for digest in (after.digests if after else ()) if digest not in files]
+    if missing:
+        fix = "put it beside the plan, or into the folder that --keyframes names"
+        raise SpecError("after", f"needs the file with digest {missing[0]}", fix=fix)
 
 
 def _profile(carried: dict[str, str], *, source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from wayframe.files import redact
 from wayframe.media.encode import PROFILES
 from wayframe.media.sheet import contact_sheet
 from wayframe.media.stitch import Join, StitchReport, stitch
-from wayframe.store.artifacts import Artifact
+from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.store.runs import VIDEO, RunFolder
+from wayframe.workflow.after import AfterWork
+from wayframe.workflow.final import AFTER_KEY, after_json
 from wayframe.workflow.inspect import measure_trip
 from wayframe.workflow.tasks import Tasks
 from wayframe.workflow.trip import Trip
@@ -30,6 +33,7 @@ class Finish:
     folder: RunFolder
     tasks: Tasks
     cancelled: Callable[[], bool]
+    store: ArtifactStore | None = None
 
     def video(self, artifacts: Mapping[int, Artifact]) -> dict[str, Any]:
         """Stitch and measure; gives what the record says of the outcome. `artifacts` holds every segment's."""
@@ -38,14 +42,21 @@ class Finish:
         stitched = time.perf_counter()
         metrics = measure_trip(self.trip, video=self.folder.video, cancelled=self.cancelled)
         measured = time.perf_counter()
+        after = self._after()
+        finished = time.perf_counter()
         return {
+            **({"after": after} if after else {}),
             "video": VIDEO,
             "frames": report.frames,
             "digest": report.digest,
             "bytes": self.folder.video.stat().st_size,
             "stitch": {"copied": report.copied, "encoded": report.encoded},
             "metrics": metrics.to_json(),
-            "seconds": {"stitch": round(stitched - begin, 3), "metrics": round(measured - stitched, 3)},
+            "seconds": {
+                "stitch": round(stitched - begin, 3),
+                "metrics": round(measured - stitched, 3),
+                **({"after": round(finished - measured, 3)} if after else {}),
+            },
         }
 
     def _stitch(self, artifacts: Mapping[int, Artifact]) -> StitchReport:
@@ -73,6 +84,16 @@ class Finish:
         )
         self.tasks.change(TaskKind.STITCH, TaskState.COMPLETE)
         return report
+
+    def _after(self) -> dict[str, Any] | None:
+        """The final file that the plan asks for; what the record says of it."""
+        after = self.trip.plan.after
+        if after is None or self.store is None:
+            return None
+        files, profile = self.trip.after_files, self.trip.plan.profile
+        work = AfterWork(after=after, store=self.store, profile=profile, files=files, cancelled=self.cancelled)
+        metadata = {CAPSULE_KEY: self._capsule(), AFTER_KEY: json.dumps(after_json(after))}
+        return work.make(self.folder.video, target=self.folder.final(after.suffix), metadata=metadata)
 
     def _capsule(self) -> str:
         return seal(spec=redact(self.trip.requested), resolved=self.trip.resolved, plan=redact(self.trip.planned()))

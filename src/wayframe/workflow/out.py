@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayframe.core.after import After
 from wayframe.errors import MediaError, SpecError, StoreError
 from wayframe.files import atomic_path, redact, remove_partial
 from wayframe.workflow.record import plan_digest
@@ -32,8 +33,9 @@ class Out:
         path = self.path
         if path.is_dir():
             raise StoreError(f"--out {path} is a folder; name a file in it")
-        if path.suffix.lower() != ".mp4":
-            raise StoreError(f"--out {path} is no name for an MP4; let it end in .mp4")
+        suffix = self._suffix()
+        if path.suffix.lower() != suffix:
+            raise StoreError(f"--out {path} is no name for this video; let it end in {suffix}")
         above = next(folder for folder in path.absolute().parents if folder.exists())
         if not above.is_dir() or not os.access(above, os.W_OK):
             raise StoreError(f"--out {path} cannot be written: {above} is no folder that may be written to")
@@ -51,6 +53,10 @@ class Out:
                 shutil.copyfile(video, temporary)
         except OSError as error:
             raise StoreError(f"--out {self.path} cannot be written ({error.strerror}); see {video}") from error
+
+    def _suffix(self) -> str:
+        after = self.plan.get("after")
+        return After(profile=after.get("profile")).suffix if after else ".mp4"
 
     def _is_same(self) -> bool:
         try:

@@ -26,6 +26,7 @@ from wayframe.store.home import Home
 from wayframe.store.runs import VIDEO, RunFolder
 from wayframe.workflow.bench import Bench, check_engine, check_supplies
 from wayframe.workflow.claim import Claim, claimed
+from wayframe.workflow.final import check_files
 from wayframe.workflow.finish import Finish
 from wayframe.workflow.jobs import Keyframes
 from wayframe.workflow.journal import Journal
@@ -71,6 +72,7 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
     was entered into the record; finished segments stay in the store.
     """
     check_pictures(trip.remote)
+    check_files(trip.plan.after, files=trip.after_files)
     check_written(trip.prompts)
     planned = trip.planned()
     out = Out(path=options.out, plan=planned, force=options.force) if options.out else None
@@ -99,7 +101,13 @@ def run_trip(trip: Trip, *, home: Home, options: RunOptions) -> RunResult:
             work = _Run(trip=trip, folder=folder, tasks=tasks, options=options, store=store, out=out, bench=bench)
             work.execute(continued=earlier is not None)
     remove_scratch(home, plan_digest=digest)
-    return RunResult(folder=folder, record=record, video=options.out or folder.video)
+    return RunResult(folder=folder, record=record, video=options.out or _result(trip, folder))
+
+
+def _result(trip: Trip, folder: RunFolder) -> Path:
+    """The final file where one is asked for, else the video."""
+    after = trip.plan.after
+    return folder.final(after.suffix) if after else folder.video
 
 
 def _record(trip: Trip, claim: Claim) -> dict[str, Any]:
@@ -147,10 +155,15 @@ class _Run:
         begin = time.perf_counter()
         artifacts = self._render()
         rendered = time.perf_counter()
-        finish = Finish(trip=self.trip, folder=self.folder, tasks=self.tasks, cancelled=self.options.cancelled)
-        outcome = finish.video(artifacts)
+        outcome = Finish(
+            trip=self.trip,
+            folder=self.folder,
+            tasks=self.tasks,
+            cancelled=self.options.cancelled,
+            store=self.store,
+        ).video(artifacts)
         if self.out is not None:
-            self.out.deliver(self.folder.video)
+            self.out.deliver(_result(self.trip, self.folder))
         return {**outcome, "seconds": {"render": round(rendered - begin, 3), **outcome["seconds"]}}
 
     def _render(self) -> dict[int, Artifact]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wayframe.core.after import after_of
 from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
 from wayframe.core.engine_rules import ENGINE_REFUSES, engine_findings
@@ -32,6 +33,7 @@ from wayframe.store.home import Home
 from wayframe.store.lora_places import find_place
 from wayframe.workflow.clip_files import clip_files, first_size
 from wayframe.workflow.engine_options import engine_options
+from wayframe.workflow.final import files_of, find_files
 from wayframe.workflow.lora_files import is_remote
 from wayframe.workflow.model_weights import weights_identity
 from wayframe.workflow.pictures import keyframe_files, remote_findings
@@ -47,7 +49,8 @@ class Trip:
 
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
     `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine. `prompts` tells of
-    those that a model writes, None where none is asked for. `clips` are the files of the plan's videos.
+    those that a model writes, None where none is asked for. `clips` are the files of the plan's videos,
+    `after_files` those that the final file needs, by digest.
     """
 
     plan: Plan
@@ -59,6 +62,7 @@ class Trip:
     options: Mapping[str, str] = field(default_factory=dict)
     prompts: Prompts | None = None
     clips: tuple[Path, ...] = ()
+    after_files: Mapping[str, Path] = field(default_factory=dict)
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
         """The trip with further findings in its plan."""
@@ -112,6 +116,9 @@ def prepare(
         weights=weights_identity(resolved.model, engine=engine, home=home),
         clips=clip_facts,
     )
+    digests, after_files = files_of(spec.after, base=base, home=home)
+    after = after_of(spec.after, fps=plan.rate, frames=plan.frames, digests=digests)
+    plan = replace(plan, after=after)
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
     trip = Trip(
@@ -124,6 +131,7 @@ def prepare(
         options=said,
         prompts=prompts,
         clips=clips,
+        after_files=after_files,
     )
     about_engine = _engine_findings(plan, options=said)
     return trip.with_findings([*left_out(catalogue), *about_engine, *remote, *_named_loras(plan), *unwritten])
@@ -174,6 +182,7 @@ def prepare_plan(plan: Plan, *, folders: Sequence[Path]) -> Trip:
         plan=plan,
         images=_found(pictures, folders=folders, suffixes=IMAGE_SUFFIXES, missing="no picture in {} is keyframe {}"),
         clips=_found(videos, folders=folders, suffixes=VIDEO_SUFFIXES, missing="no file in {} is video {}"),
+        after_files=find_files(plan.after, folders=folders),
     )
 
 

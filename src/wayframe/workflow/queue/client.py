@@ -86,6 +86,9 @@ class QueueClient:
         """
         options = options or SubmitOptions()
         check_pictures(trip.remote)
+        if trip.plan.after:
+            fix = "leave it out, and use `wayframe finish` on the run's video"
+            raise SpecError("after", "workers make no final files", fix=fix)
         digest = plan_digest(trip.planned())
         new = partial(
             NewRun,
