@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from wayframe.workflow.log_import import import_log
 from web.browser import Browser
 from workflow.queue.stage import Stage
 from workflow.rides import through
 
+FIXTURES = os.environ.get("WAYFRAME_FIXTURES")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 
@@ -93,3 +97,17 @@ def test_runs_may_be_named_one_by_one_as_a_form_does_without_a_script(stage: Sta
     text = page(browser, f"/compare?runs={first}&runs={second}")
     assert "2 runs compared" in text
     assert f"runs={first}%2C{second}" in text
+
+
+@pytest.mark.skipif(not FIXTURES, reason="WAYFRAME_FIXTURES does not name the folder with the real logs")
+def test_a_run_that_a_log_tells_of_shows_what_was_asked_for_beside_what_was_sent(
+    stage: Stage, browser: Browser
+) -> None:
+    for _ in import_log([Path(str(FIXTURES)) / "logs" / "seed_pair.log"], home=stage.ground.home):
+        pass
+    (second, *_) = browser.ids()
+    text = page(browser, f"/runs/{second}")
+    assert "This run is known from a log." in text
+    assert "high_noise_model" in text
+    assert '<text class="lane" x="4" y="11.0">requested</text>' in text
+    assert inline(text) == []

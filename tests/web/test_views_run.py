@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wayframe.core.documents import parse_findings
 from wayframe.core.events import TaskState
 from wayframe.web.views_run import (
     actions,
@@ -78,7 +79,7 @@ def test_a_finished_run_tells_what_it_took_and_what_was_measured(ground: Ground)
 
 def test_findings_of_one_rule_are_told_together_and_the_gravest_come_first(ground: Ground) -> None:
     record = begun(ground, 0, 1, 2, 3, 0, 1, resolution="64x32")
-    groups = finding_groups(record)
+    groups = finding_groups(parse_findings(record["findings"]))
     assert [group.severity for group in groups] == sorted(
         (group.severity for group in groups), key=["critical", "warning", "info"].index
     )

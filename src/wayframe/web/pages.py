@@ -11,7 +11,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
+from wayframe.core.documents import parse_findings
 from wayframe.core.events import TaskState
+from wayframe.core.run_rules import subject_findings
 from wayframe.core.subject import Subject
 from wayframe.engines.registry import names
 from wayframe.errors import SpecError, StoreError
@@ -112,7 +114,7 @@ def run_page(
         facts_of=facts_of(record),
         files=[(name, words) for name, words in FILES if _is_there(run, name)],
         joins=joins_of(record),
-        groups=finding_groups(record),
+        groups=finding_groups(parse_findings(record["findings"])),
         notice=notice(record),
         redo=run.row is not None and run.item.state in ENDED,
         revisions=site.library.revisions(run.item),
@@ -142,7 +144,8 @@ def _is_there(run: FoundRun, name: str) -> bool:
 
 def _logged_page(request: Request, site: Site, run: FoundRun) -> Response:
     subject: Subject = Reader(home=site.home, defaults={}).run(run.folder)
-    return render(request, "logged.html", run=run.item, segments=logged_segments(subject), subject=subject)
+    groups = finding_groups(subject_findings(subject))
+    return render(request, "logged.html", run=run.item, segments=logged_segments(subject), groups=groups)
 
 
 @router.get("/compose")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from wayframe.core.subject import Subject, SubjectSegment
 from wayframe.report.chart import Drawing, draw
 from wayframe.report.document import Chart, ChartLane
-from wayframe.report.steps import BASES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,6 @@ def _segment(segment: SubjectSegment) -> LoggedSegment:
 
 def _lanes(segment: SubjectSegment) -> Iterator[ChartLane]:
     if segment.wanted is not None and segment.wanted != segment.steps:
-        yield ChartLane(label=BASES[segment.wanted.basis], table=segment.wanted, aside=segment.steps is not None)
+        yield ChartLane(label=segment.wanted.basis.value, table=segment.wanted, aside=segment.steps is not None)
     if segment.steps is not None:
-        yield ChartLane(label=BASES[segment.steps.basis], table=segment.steps)
+        yield ChartLane(label=segment.steps.basis.value, table=segment.steps)

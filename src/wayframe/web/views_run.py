@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from wayframe.core.documents import parse_findings
 from wayframe.core.events import TaskKind, TaskState
 from wayframe.core.findings import RANK, Finding
 from wayframe.core.steptable import applied_table, planned_table
@@ -165,9 +164,9 @@ def first_to_show(strip: Strip) -> int:
     return by_state.get(TaskState.FAILED, by_state.get(TaskState.RUNNING, 0))
 
 
-def finding_groups(record: Mapping[str, Any]) -> tuple[FindingGroup, ...]:
-    """A record's findings by their rules, the gravest first."""
-    found = sorted(parse_findings(record["findings"]), key=lambda item: (-RANK[item.severity], item.code))
+def finding_groups(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
+    """Findings by their rules, the gravest first."""
+    found = sorted(findings, key=lambda item: (-RANK[item.severity], item.code))
     return tuple(_group(list(items)) for _, items in groupby(found, key=lambda item: item.code))
 
 
