@@ -24,7 +24,7 @@ from wayframe.web.answers import json_answer
 from wayframe.web.drafts import Draft
 from wayframe.web.estimates import Estimate, estimate
 from wayframe.web.plain_data import check_plain, check_size, check_yaml
-from wayframe.web.problems import RefusalError
+from wayframe.web.problems import Problem, RefusalError, answer
 from wayframe.web.site import Here, Site
 from wayframe.web.uploads import shown_name
 from wayframe.web.views_compose import charts
@@ -66,6 +66,13 @@ class Planned(BaseModel):
     """Drawings of the steps, one for each way in which segments are denoised."""
 
 
+class Checked(BaseModel):
+    """The plan of a spec, or what is wrong with the spec."""
+
+    planned: Planned | None = None
+    refused: Problem | None = None
+
+
 class KnownPicture(BaseModel):
     """A keyframe of a spec that was read: its name there, and the upload that is the same picture."""
 
@@ -85,10 +92,24 @@ class ReadSpec(BaseModel):
 @router.post("/plan", response_model=Planned)
 def plan_spec(request: Request, site: Here, draft: Draft) -> Response:
     """Plan a spec, down to every step; nothing is rendered and nothing is kept."""
+    return json_answer(request, _planned(site, draft))
+
+
+@router.post("/plan/check", response_model=Checked)
+def check_draft(request: Request, site: Here, draft: Draft) -> Response:
+    """Plan a spec that is still being written: what is wrong with it is the answer, and no error."""
+    try:
+        return json_answer(request, Checked(planned=_planned(site, draft)))
+    except InputError as error:
+        refused = answer(error, home=str(site.home.root))
+        return json_answer(request, Checked(refused=Problem.model_validate_json(bytes(refused.body))))
+
+
+def _planned(site: Site, draft: Draft) -> Planned:
     with _turn(), site.workroom.maker(draft) as make:
         trip = make()
         planned = trip.planned()
-        answer = Planned(
+        return Planned(
             plan=planned,
             findings=planned["findings"],
             forwards=sum(step.forwards for part in trip.plan.segments for step in part.steps),
@@ -97,7 +118,6 @@ def plan_spec(request: Request, site: Here, draft: Draft) -> Response:
             resolved=dict(trip.resolved) if trip.resolved else None,
             charts=charts(planned),
         )
-    return json_answer(request, answer)
 
 
 @router.post(

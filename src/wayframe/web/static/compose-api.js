@@ -32,9 +32,11 @@ async function problemOf(answer) {
   }
 }
 
-/** Plan a draft: its segments, charts, findings and what it will cost. */
+/** Plan a draft: its segments, charts, findings and what it will cost. A draft with a fault in it is a `Refusal`. */
 export async function plan(draft, signal) {
-  return (await asked("/plan", { body: JSON.stringify(draft), signal })).json();
+  const { planned, refused } = await (await asked("/plan/check", { body: JSON.stringify(draft), signal })).json();
+  if (refused) throw new Refusal(refused, refused.status);
+  return planned;
 }
 
 /** Submit a draft; gives the run. */

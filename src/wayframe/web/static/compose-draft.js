@@ -25,12 +25,12 @@ export class Draft extends EventTarget {
     return structuredClone({ ...this.words, keyframes: this.stops.map((each) => each.words) });
   }
 
-  /** Make a change: `what` names it for undo, and `how` carries it out. */
+  /** Make a change: `how` carries it out. Changes of one name that follow each other at once are one step of undo. */
   change(what, how) {
     const before = this.#snapshot();
     how(this);
     const now = performance.now();
-    if (what !== this.#last.what || now - this.#last.when > ONE_CHANGE) this.#past.push(before);
+    if (!what || what !== this.#last.what || now - this.#last.when > ONE_CHANGE) this.#past.push(before);
     if (this.#past.length > MOST_UNDO) this.#past.shift();
     this.#last = { what, when: now };
     this.#future = [];
@@ -49,7 +49,7 @@ export class Draft extends EventTarget {
 
   /** Another spec in the place of this one. */
   open(spec, pictureOf) {
-    this.change("open", () => {
+    this.change("", () => {
       const { keyframes = [], ...words } = spec;
       this.words = words;
       this.stops = keyframes.map((each, index) => stop(each, pictureOf(each, index)));

@@ -45,7 +45,7 @@ export function freeName(draft, name) {
 
 /** Put stops in at `index`; on a timeline they get places of their own. */
 export function insert(draft, index, stops, grid) {
-  draft.change("insert", () => {
+  draft.change("", () => {
     draft.stops.splice(index, 0, ...stops);
     if (isTimeline(draft)) stops.forEach((_, offset) => placeNew(draft, index + offset, grid));
   });
@@ -81,7 +81,7 @@ function gapOf(places, fallback) {
 /** Move a keyframe to another place in the order; on a timeline the places stay, and the pictures change them. */
 export function move(draft, from, to) {
   if (from === to || to < 0 || to >= draft.stops.length) return;
-  draft.change(`move ${draft.stops[from].key}`, () => {
+  draft.change("", () => {
     const places = draft.stops.map((each) => each.words.at);
     const [moved] = draft.stops.splice(from, 1);
     draft.stops.splice(to, 0, moved);
@@ -94,7 +94,7 @@ export function move(draft, from, to) {
 
 /** Take a keyframe out. */
 export function remove(draft, index, fps) {
-  draft.change(`remove ${draft.stops[index].key}`, () => {
+  draft.change("", () => {
     draft.stops.splice(index, 1);
     if (index > 0 || !isTimeline(draft) || draft.words.lead || draft.words.continue_from) return;
     const first = frameOf(draft.stops[0]?.words.at, fps) ?? 0;
@@ -108,7 +108,7 @@ export function remove(draft, index, fps) {
 
 /** Have pictures stand where they stand now, each at a frame of its own. */
 export function toTimeline(draft, planned, { fps, step, overlap }) {
-  draft.change("mode", () => {
+  draft.change("", () => {
     draft.words.mode = "timeline";
     const usual = Number.isInteger(draft.words.segment_frames) ? draft.words.segment_frames - 1 : USUAL_GAP;
     draft.stops.forEach((each, index) => {
@@ -129,7 +129,7 @@ function loopEnd(draft, fps, usual) {
 
 /** Have lengths in the place of positions: one for all where they are the same. */
 export function toBatch(draft, planned) {
-  draft.change("mode", () => {
+  draft.change("", () => {
     draft.words.mode = "batch";
     for (const each of draft.stops) delete each.words.at;
     if (isLoop(draft)) draft.words.loop = true;

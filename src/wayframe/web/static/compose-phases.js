@@ -13,7 +13,7 @@ export class Phases {
     this.body = root.querySelector("tbody");
     root.querySelector("[data-own]").addEventListener("click", () => this.#own());
     root.querySelector("[data-usual]").addEventListener("click", () => this.#usual());
-    root.querySelector("[data-add-phase]").addEventListener("click", () => this.#change("add phase", addPhase));
+    root.querySelector("[data-add-phase]").addEventListener("click", () => this.#change("", addPhase));
     root.querySelector("[data-add-lora]").addEventListener("submit", (event) => this.#addLora(event));
   }
 
@@ -45,7 +45,7 @@ export class Phases {
       const name = nameOf(lora.file);
       const words = el("span", { title: lora.file }, name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name);
       const target = el("span", { class: "soft small" }, lora.at ? (lora.target ?? "") : `${lora.target}, from ${lora.bundle ? `bundle ${lora.bundle}` : "the preset"}`);
-      const gone = lora.at ? el("button", { type: "button", class: "icon plain", "aria-label": `Remove LoRA ${name}`, onclick: () => this.#change("remove lora", (words) => removeLora(words, lora.at)) }, "×") : null;
+      const gone = lora.at ? el("button", { type: "button", class: "icon plain", "aria-label": `Remove LoRA ${name}`, onclick: () => this.#change("", (words) => removeLora(words, lora.at)) }, "×") : null;
       return el("th", { scope: "col", class: "lora" }, el("span", { class: "bar" }, words, gone), target);
     });
     this.head.replaceChildren(...fixed, ...heads, el("th", { scope: "col" }, el("span", { class: "quiet" }, "Remove")));
@@ -91,18 +91,18 @@ export class Phases {
   }
 
   #removePhase(row) {
-    this.#change("remove phase", (words) => removePhase(words, row));
+    this.#change("", (words) => removePhase(words, row));
     announce(`phase ${row + 1} removed`);
     this.root.querySelector("[data-add-phase]").focus();
   }
 
   #own() {
-    this.#change("own phases", (words) => ownPhases(words, this.page.resolved));
+    this.#change("", (words) => ownPhases(words, this.page.resolved));
     this.body.querySelector("input")?.focus();
   }
 
   #usual() {
-    this.#change("usual phases", (words) => {
+    this.#change("", (words) => {
       delete words.phases;
       delete words.phase_config;
     });
@@ -113,7 +113,7 @@ export class Phases {
     event.preventDefault();
     const { file, target } = event.target.elements;
     if (!file.value.trim()) return file.focus();
-    this.#change("add lora", (words) => addLora(words, { file: file.value.trim(), target: target.value }));
+    this.#change("", (words) => addLora(words, { file: file.value.trim(), target: target.value }));
     announce(`LoRA ${nameOf(file.value)} added`);
     event.target.reset();
     file.focus();

@@ -61,9 +61,8 @@ export class Pictures {
 
   /** Another picture for one keyframe. */
   replace(index, file) {
-    const each = this.#draft.stops[index];
     const picture = { state: "waiting", name: file.name, file, preview: URL.createObjectURL(file), progress: 0 };
-    this.#draft.change(`replace ${each.key}`, (draft) => {
+    this.#draft.change("", (draft) => {
       draft.stops[index].picture = picture;
       draft.stops[index].words.image = freeName(draft, file.name);
     });

@@ -87,7 +87,7 @@ function whatToPlan() {
 function planned(found, refusal = null) {
   if (found || !draft.stops.length) answer = found;
   page.wrong = refusal?.field ?? "";
-  for (const control of document.querySelectorAll("[data-field]")) mark(control, "aria-invalid", refusal?.field === control.dataset.field);
+  for (const control of document.querySelectorAll("[data-field]")) mark(control, "aria-invalid", page.wrong.replace(/\[[0-9]+\]$/, "") === control.dataset.field);
   mark(byId("run"), "disabled", found === null);
   show();
 }
