@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from PIL import Image
 
 from engines.wan import runs
 from engines.wan.tiny import TinyKind, TinyModels, text_length
+from wayframe.core.look import Look
 from wayframe.core.script import ScriptSource, segment_script
 from wayframe.errors import SpecError
 
@@ -95,6 +98,34 @@ def test_a_script_is_short_and_knows_nothing_of_us(tiny: TinyModels) -> None:
         assert len(text.splitlines()) < 150
         assert max(map(len, text.splitlines())) <= 250
     assert "fast.safetensors" in text
+
+
+def of_segment(tiny: TinyModels, *, images: tuple[str, str] = ("0.png", "1.png"), **changed: object) -> str:
+    plan = runs.plan_of(tiny, "i2v22", segments=1, **PHASES)
+    plan = replace(plan, segments=(replace(plan.segments[0], **changed),))
+    return segment_script(ScriptSource(plan=plan, model=tiny.model("i2v22"), images=images), index=0)
+
+
+@pytest.mark.parametrize("name", ['a"""; evil(); """.png', 'b\n"""\nevil()\n.png', '"""'])
+def test_a_name_of_a_file_is_never_code(tiny: TinyModels, name: str) -> None:
+    tree = ast.parse(of_segment(tiny, images=(name, "1.png")))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "evil"]
+    [first] = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and "FIRST" in ast.unparse(node.targets[0])
+    ]
+    assert ast.literal_eval(first) == name
+    assert name in (ast.get_docstring(tree, clean=False) or "")
+
+
+def test_a_look_is_left_out_and_that_is_said(tiny: TinyModels) -> None:
+    said = "The plan's look (colours, saturation, brightness, banner) is not in it."
+    assert said in of_segment(tiny, look=Look(saturation=0.9))
+    assert said not in of_segment(tiny)
+
+
+def test_a_keyframe_that_stands_still_has_no_script(tiny: TinyModels) -> None:
+    with pytest.raises(SpecError, match=r"segments\[0\]: shows a keyframe that stands still"):
+        of_segment(tiny, still=True)
 
 
 def test_what_a_script_cannot_make_is_refused(tiny: TinyModels) -> None:

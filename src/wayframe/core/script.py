@@ -43,7 +43,8 @@ def segment_script(source: ScriptSource, *, index: int) -> str:
     """The text of the program for segment `index`, which counts from 0.
 
     Raises `SpecError` for a segment that is not there, or that a program without us cannot make: without steps, of a
-    model that keeps its first frame among the latents (the 5B), or from the last frames of another segment.
+    model that keeps its first frame among the latents (the 5B), from the last frames of another segment, or of a
+    keyframe that stands still. A look is left out, and the program says so.
     """
     segment = _segment(source, index)
     pipeline, kind = _PIPELINES[source.model.kind], source.model.kind
@@ -71,7 +72,9 @@ def _segment(source: ScriptSource, index: int) -> SegmentPlan:
         raise SpecError(f"segments[{index}].steps", "there are none to write", fix="name a model or steps")
     if source.model.whole_latents:
         raise SpecError("model", "keeps its first frame among the latents, which the script cannot do", plan.model)
-    if plan.chaining == "chained" and index and segment.overlap_before:
+    if segment.still:
+        raise SpecError(f"segments[{index}]", "shows a keyframe that stands still: nothing denoises it")
+    if plan.starts_from_before(segment) and segment.overlap_before:
         problem = f"starts from the last {segment.overlap_before} frames of segment {index - 1}, not from a picture"
         raise SpecError(f"segments[{index}]", problem, fix="export segment 0, or a trip with chaining: independent")
     if plan.ends(segment)[0] is None and source.model.kind != "t2v":
@@ -83,7 +86,8 @@ def _head(source: ScriptSource, segment: SegmentPlan, *, pipeline: str) -> str:
     loras, pictures = _loras(source, segment), _pictures(source, segment)
     imports = sorted({pipeline, "AutoencoderKLWan", *_SOLVER_CLASSES[Solver(segment.solver)]}, key=str.lower)
     files = [name for name in dict.fromkeys([*pictures, *loras.values()]) if name]
-    beside = f"\n\nBeside it lie {', '.join(files)}." if files else ""
+    beside = f"\n\nBeside it lie {', '.join(map(_quoted, files))}." if files else ""
+    beside += "\n\nThe plan's look (colours, saturation, brightness, banner) is not in it." if segment.look else ""
     return (
         f'"""Segment {segment.index} of a travel, made by diffusers alone: segment_{segment.index:03d}.mp4.\n\n'
         f'Needs: pip install {_PACKAGES}{" peft" if loras else ""}{beside}\n"""\n\n'
@@ -92,6 +96,11 @@ def _head(source: ScriptSource, segment: SegmentPlan, *, pipeline: str) -> str:
         + ("from PIL import Image, ImageOps\n" if pictures[0] else "")
         + ("from safetensors.torch import load_file\n" if loras else "")
     )
+
+
+def _quoted(name: str) -> str:
+    """A file's name for the text at the head: whatever is in it, it ends neither the text nor a line."""
+    return repr(name)[1:-1].replace('"', '\\"')
 
 
 def _data(source: ScriptSource, segment: SegmentPlan) -> str:
