@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -170,6 +171,32 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     if psutil.pid_exists(pid):
         psutil.wait_procs([psutil.Process(pid)], timeout=PATIENCE)
     assert not psutil.pid_exists(pid)
+
+
+LISTENING = """
+import signal, sys, threading
+from wayframe.workflow.queue.lifeline import Stop
+stop = Stop()
+stop.listen()
+if sys.argv[1] == "elsewhere":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print("listens", flush=True)
+stop.asked.wait()
+print("asked", flush=True)
+stop.hurried.wait()
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_signal_asks_and_a_second_one_hurries_whatever_the_main_thread_waits_for(where: str) -> None:
+    command = [sys.executable, "-c", LISTENING, where]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for word in ("listens", "asked"):
+            assert process.stdout.readline().strip() == word
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import random
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -110,6 +109,7 @@ class Worker:
         self._resting: dict[str, float] = {}
         self._deaths = 0
         self._promised: str | None = None
+        self._trouble = ""
         self._next_look = 0.0
         self._name_lost = False
         self._heart: Heart
@@ -145,10 +145,20 @@ class Worker:
         if self._ending():
             self._wind_up()
         elif time.monotonic() >= self._next_look:
-            with suppress(StoreError):  # the database is away: what is in work goes on
-                self._decide()
+            self._decide_if_possible()
             busy = self._renderer is not None and self._renderer.busy
             self._next_look = time.monotonic() + (BUSY_LOOK if busy else IDLE_LOOK) * _JITTER.uniform(0.8, 1.2)
+
+    def _decide_if_possible(self) -> None:
+        """Decide, or say once that the database is away: what is in work goes on."""
+        trouble = ""
+        try:
+            self._decide()
+        except StoreError as error:
+            trouble = str(error)
+        if trouble != self._trouble:
+            LOGGER.warning("%s", trouble or "the database is back")
+        self._trouble = trouble
 
     def _wind_up(self) -> None:
         renderer = self._renderer
