@@ -14,6 +14,7 @@ from hub import Fault, FileServer, serving
 from wayframe.core.spec import parse_spec
 from wayframe.download import MIB
 from wayframe.errors import CancelledError, ImageError, SpecError, StoreError
+from wayframe.store.pictures import meant
 from wayframe.workflow import fetched
 from wayframe.workflow.fetched import PictureTerms, fetched_trip
 from wayframe.workflow.run import RunOptions, run_trip
@@ -69,6 +70,23 @@ def test_a_picture_is_kept_by_its_content_with_its_address_and_asked_for_once(
     assert not any(SIGNATURE in path.read_text() for path in ground.home.keyframes.rglob("*.json"))
     server.files.clear()
     assert trip(ground, data, terms=PictureTerms(offline=True)).plan == made.plan
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://h/f?key=a.jpg", "https://h/f?key=b.jpg", False),
+        ("https://h/f?token=1", "https://h/f?token=2", False),
+        ("https://h/f?st=1", "https://h/f?st=2", False),
+        ("https://h/a.jpg#x", "https://me:word@h/a.jpg#y", True),
+        ("https://h/a?X-Amz-Date=1&X-Amz-Signature=ab&v=1", "https://h/a?v=1&X-Amz-Date=2&X-Amz-Signature=cd", True),
+        ("https://h/a?Expires=1&Signature=ab&Key-Pair-Id=K", "https://h/a?Expires=2&Signature=cd&Key-Pair-Id=L", True),
+        ("https://h/a?sv=1&se=2&sig=ab", "https://h/a?sv=1&se=3&sig=cd", True),
+        ("https://h/a?sig=ab&id=1", "https://h/a?sig=ab&id=2", False),
+    ],
+)
+def test_only_what_signs_a_link_is_not_part_of_what_it_means(one: str, other: str, same: bool) -> None:
+    assert (meant(one) == meant(other)) is same
 
 
 def test_a_plan_finds_the_pictures_that_were_fetched_for_it(ground: Ground, server: FileServer, tmp_path: Path) -> None:

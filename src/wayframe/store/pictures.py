@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock
 
 from wayframe.download import Terms, download
 from wayframe.files import redact_text, write_atomic
 from wayframe.store.home import Home
+
+_SIGNS = re.compile(
+    r"(?i)x-(?:amz|goog|ms)-.*|signature|expires|policy|key-pair-id|awsaccesskeyid|googleaccessid"
+    r"|sig|se|sp|sr|st|sv|spr|sip|sk[a-z]{1,3}"
+)
+"""Parameters that only sign a link: of S3, Google Cloud Storage, CloudFront, and shared access signatures of Azure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +70,20 @@ class PictureShelf:
         return path
 
     def _note(self, address: str) -> Path:
-        """A link that is signed anew each day means the same picture: secrets do not count."""
-        return self.home.keyframes / "addresses" / f"{hashlib.sha256(public(address).encode()).hexdigest()}.json"
+        return self.home.keyframes / "addresses" / f"{hashlib.sha256(meant(address).encode()).hexdigest()}.json"
+
+
+def meant(address: str) -> str:
+    """What tells an address from that of another picture: all of it but fragment, user, and what signs the link.
+
+    A link that is signed anew each day means the same picture. Any other parameter may name the picture, whatever it is
+    called (``?key=a.jpg``); what this gives may hold secrets.
+    """
+    parts = urlsplit(address)
+    said = parse_qsl(parts.query, keep_blank_values=True)
+    is_signed = any(name.lower().endswith(("signature", "sig")) for name, _ in said)
+    query = urlencode([(name, value) for name, value in said if not (is_signed and _SIGNS.fullmatch(name))])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
 
 
 def public(address: str) -> str:
