@@ -311,7 +311,7 @@ RICH: dict[str, Any] = {
     ],
     "lead": {"prompt": "out of the fog"},
     "trail": {"frames": 33, "seed": 9},
-    "overlap": [1, 1, 1],
+    "overlap": [1, 1],
     "fps": "24000/1001",
     "resolution": "640x480",
     "seed": 7,
@@ -375,7 +375,7 @@ def test_a_video_of_ours_restores_its_settings_and_names_the_pictures_that_are_m
     composer.drop([tmp_path / "ours.mp4"])
     expect(composer.page.locator("#toast")).to_have_text("ours.mp4 is open, without 2.png: drop it here")
     assert composer.names() == ["0.png", "1.png", "2.png"]
-    expect(composer.page.get_by_label("Seed", exact=True).first).to_have_value("41")
+    expect(composer.page.locator("#f-seed")).to_have_value("41")
     renamed = desktop[2].with_name("another name.png")
     desktop[2].rename(renamed)
     composer.drop([renamed])
