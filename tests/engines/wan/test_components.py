@@ -108,6 +108,24 @@ def test_where_parts_are_held_changes_no_bit(tiny: TinyModels, kind: TinyKind, o
             assert torch.equal(velocity(other.expert(name), other), expected)
 
 
+@pytest.mark.parametrize("options", OFFLOADS, ids=str)
+def test_blocks_are_streamed_where_that_was_asked_for_and_nowhere_else(
+    tiny: TinyModels, options: dict[str, str]
+) -> None:
+    def streamed(module: torch.nn.Module) -> bool:
+        hooks = getattr(module, "_diffusers_hook", None)
+        return hooks is not None and hooks.get_hook("group_offloading") is not None
+
+    parts = opened(tiny, "vace", **options)
+    layers = [layer for layer in parts.text()[1].modules() if isinstance(layer, torch.nn.Linear)]
+    assert layers
+    assert {streamed(layer) for layer in layers} == {options["offload"] == "blocks"}
+    for name in parts.experts:
+        expert = parts.expert(name)
+        assert {streamed(block) for block in (*expert.blocks, *expert.vace_blocks)} == {options["offload"] == "blocks"}
+    assert not any(map(streamed, parts.vae().modules()))
+
+
 def test_the_vae_runs_in_float32_whatever_the_others_run_in(tiny: TinyModels) -> None:
     parts = opened(tiny, "i2v21", dtype="bfloat16")
     assert parts.vae().dtype == parts.image_encoder()[1].dtype == torch.float32
