@@ -78,12 +78,12 @@ def test_what_is_compared_are_two_to_eight_runs(browser: Browser, runs: str) -> 
 
 
 def test_an_ended_run_is_deleted_and_an_open_one_is_not(stage: Stage, browser: Browser) -> None:
+    plain = stage.ground.run(through(0, 1)).folder
     run = submit(stage, browser, 0, 1)["id"]
     assert browser.client.delete(f"/api/v1/runs/{run}").status_code == 409
     browser.post(f"/runs/{run}/cancel")
     assert browser.client.delete(f"/api/v1/runs/{run}").status_code == 204
     assert browser.get(f"/runs/{run}").status_code == 404
-    plain = stage.ground.run(through(0, 1)).folder
     with plain.hold():
         assert browser.client.delete(f"/api/v1/runs/{plain.run_id}").status_code == 409
     assert browser.client.delete(f"/api/v1/runs/{plain.run_id}").status_code == 204

@@ -30,7 +30,7 @@ CHECKS = [
     response_headers_conformance,
 ]
 quietly = settings(
-    max_examples=15,
+    max_examples=10,
     derandomize=True,
     deadline=None,
     database=None,

@@ -18,6 +18,17 @@ router = APIRouter(prefix="/runs", tags=["events"])
 MEDIA_TYPE = "text/event-stream"
 RETRY_MILLISECONDS = 1000
 LARGEST = 2**63 - 1
+_MESSAGE = {
+    "description": "one message; `data` is an event as JSON, and nothing in the last one, of type `end`",
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["message", "end"]},
+        "data": {"type": "string"},
+        "retry": {"type": "integer"},
+    },
+}
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -25,10 +36,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     "/{run_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {
-            "description": "Events; each has its number as id",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
-        },
+        200: {"description": "Events; each has its number as id", "content": {MEDIA_TYPE: {"schema": _MESSAGE}}},
         204: {"description": "The run has ended, and there is nothing behind that number"},
     },
 )
