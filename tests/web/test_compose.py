@@ -353,6 +353,7 @@ def test_what_has_no_control_is_shown(composer: Composer, tmp_path: Path) -> Non
     composer.open(path)
     shown = composer.page.locator("#rest dt").all_inner_texts()
     assert sorted(shown) == ["carried", "lead", "look", "prompts.base_url", "trail"]
+    expect(composer.page.get_by_label("Most words")).to_have_value("40")
     expect(composer.page.locator("#stops .also").nth(1)).to_contain_text("loras")
     expect(composer.page.locator("#brief")).to_contain_text("3 of 3 pictures are not here")
 

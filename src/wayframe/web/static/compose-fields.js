@@ -42,12 +42,21 @@ export class Fields {
       if (control.dataset.kind === "names") control.checked = (value ?? []).includes(control.value);
       else show(control, Array.isArray(value) ? value.join(", ") : value);
       if (control.tagName === "SELECT") keepUnknown(control, value);
+      if (value !== undefined) unfold(control);
       if (resolved && control.tagName === "INPUT" && control.type !== "checkbox") {
         const usual = look(resolved, control.dataset.resolved ?? control.dataset.field);
         mark(control, "placeholder", Array.isArray(usual) ? [...new Set(usual)].join(", ") : usual);
       }
     }
   }
+}
+
+/** What the spec says is seen: its part of the form is opened once, and stays as the user leaves it. */
+function unfold(control) {
+  const details = control.closest("details");
+  if (!details || details.dataset.seen) return;
+  details.dataset.seen = "yes";
+  details.open = true;
 }
 
 /** A value that the list does not offer is offered all the same: it came with the spec, and it stays. */

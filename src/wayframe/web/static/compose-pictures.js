@@ -120,6 +120,7 @@ export class Pictures {
       toast(`${picture.name} is not the same picture as the one of the video`, { wrong: true });
     }
     Object.assign(picture, present(found, picture.name), { progress: 1, file: null });
+    setTimeout(() => URL.revokeObjectURL(picture.preview), 10_000); // the thumbnail has taken its place by then
     const elsewhere = this.#draft.stops.filter((each) => each.picture?.state === "missing" && each.picture.digest === found.id);
     if (elsewhere.length) this.#takesThePlaceOf(elsewhere, picture);
   }
