@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from core.golden import FOLDER, as_text
-from core.trips import VACE, Planned, digest, planned, stills
+from core.trips import VACE, Planned, clip, digest, planned, stills
 from wayframe.core.after import after_of
+from wayframe.core.guides import guided
 from wayframe.core.spec import parse_spec
 
 Data = dict[str, Any]
@@ -40,6 +41,10 @@ AFTER: Data = {
     "audio": {"file": "music.mp3", "start": 1.5, "fade_out": 2},
     "profile": "av1",
 }
+GUIDES: list[Data] = [
+    {"video": "a.mp4", "kind": "canny", "at": 8, "until": "2s", "strength": 0.8},
+    {"video": "b.mp4", "kind": "flow", "at": 90, "fit": "clip"},
+]
 STEPS: Data = {"model": VACE, "steps": 4, "guidance": 1, "prompt": "a walk"}
 OWN: Data = {
     "frames": 33,
@@ -59,6 +64,7 @@ FEATURES: dict[str, Data] = {
     "plan_continued.json": stills(2, continue_from="a.mp4", lead={"frames": 33}, overlap=6, **STEPS),
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
+    "plan_guides.json": stills(3, **STEPS, guides=GUIDES),
     "plan_look.json": _with(stills(3, **LOOK), 1, look={"saturation": 0.9, "brightness": -0.05}),
 }
 
@@ -68,7 +74,8 @@ def feature(name: str) -> Planned:
     found, spec = planned(FEATURES[name]), parse_spec(FEATURES[name])
     digests = {file: digest(file.encode().hex()) for _, file in (spec.after.files if spec.after else ())}
     after = after_of(spec.after, fps=found.plan.rate, frames=found.plan.frames, digests=digests)
-    plan = replace(found.plan, after=after)
+    videos = [clip(index + 1) for index, _ in enumerate(spec.guides or ())]
+    plan = guided(replace(found.plan, after=after), said=spec.guides or (), videos=videos)
     return replace(found, plan=plan, look=replace(found.look, plan=plan))
 
 

@@ -157,15 +157,16 @@ CASES: dict[str, list[Case]] = {
     "payload-secret-removed": [case(details(openai_api_key=""))],
     "payload-key-unsupported": [
         case(details(crossfade_sharp_amt=0.3), details(crossfade_sharp_amt=0)),
-        case(details(structure_guidance={"videos": [{"path": "v.mp4"}]}), details(structure_guidance=None)),
+        case(
+            details(structure_guidance={"target": "uni3c", "videos": [{"path": "v"}]}), details(structure_guidance=None)
+        ),
         case(details(use_svi=True), details(use_svi=False)),
-        case(details(motion_settings_expanded=[1]), details(motion_settings_expanded=[])),
         case(details(motion_settings_expanded=[1]), details(motion_settings_expanded=[])),
         case(segment(use_uni3c=True), segment(use_uni3c=False)),
         case(segment(frame_overlap_from_previous=6), segment(frame_overlap_from_previous=0)),
         case(segment(consolidated_keyframe_positions=[0, 24, 48]), segment(consolidated_keyframe_positions=[0, 48])),
         case(
-            details(structure_videos=[{"path": "v.mp4"}]),
+            details(structure_videos=[{"path": "https://example.invalid/v.mp4"}]),
             details(structure_videos=[], fade_in_params_json_str="{}"),
         ),
     ],

@@ -47,6 +47,6 @@ def _without_folders(value: Any, *, name: str = "") -> Any:
         return {key: _without_folders(item, name=key) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_folders(item, name=name) for item in value]
-    if name in ("image", "file", "url") and isinstance(value, str) and "://" not in value:
+    if name in ("image", "video", "file", "url") and isinstance(value, str) and "://" not in value:
         return value.replace("\\", "/").rsplit("/", 1)[-1]
     return value

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from wayframe.core.coherence import check_plan
 from wayframe.core.findings import Finding
+from wayframe.core.guides import check_guides
 from wayframe.core.plan import PLAN_SCHEMA, Plan, lora_name, usual_ends
 from wayframe.core.plan_keys import keyed
 from wayframe.core.resolve import Resolved, ResolvedSegment
@@ -64,6 +65,7 @@ def parse_plan(data: object) -> Plan:
         problem = "unknown key" if unknown else first["msg"][:1].lower() + first["msg"][1:]
         raise SpecError(field_path(first["loc"]) or "plan", problem, first["input"]) from error
     check_plan(plan)
+    check_guides(plan)
     fresh = keyed(plan)
     for old, new in zip(plan.segments, fresh.segments, strict=True):
         if old.key not in ("", new.key):

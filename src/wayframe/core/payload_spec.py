@@ -16,6 +16,7 @@ from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
 from wayframe.core.payload_frames import Frames, each, read_frames
+from wayframe.core.payload_guides import payload_guides
 from wayframe.core.payload_keys import CARRIED, LOOKS, READ, SEGMENT, SWITCHED, UNSUPPORTED, UPSCALE, is_neutral
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_look import look_words
@@ -77,7 +78,8 @@ def import_payload(
     bundles = _bundles(wire, catalogue=catalogue)
     shared, own = _denoising(wire, model=under(bundles, model=model), like=like)
     texts = _Texts.of(wire)
-    keys = tuple(_key_findings(payload))
+    guides = payload_guides(payload)
+    keys = tuple(_key_findings(payload, guides=guides.key))
     if strict:
         _refuse_unsupported(keys)
     spec: Said = {
@@ -86,6 +88,7 @@ def import_payload(
         **wire.cfg,
         **texts.words,
         **({"bundles": [bundle.name for bundle in bundles]} if bundles else {}),
+        **({"guides": guides.words} if guides.words else {}),
         "keyframes": _keyframes(frames, texts=texts, own=own, looks=look_words(payload, segments=len(frames.frames))),
         "carried": _carried(payload),
     }
@@ -289,7 +292,7 @@ def _secret_findings(payload: Payload) -> Iterator[Finding]:
         yield finding(PAYLOAD_SECRET, f"{path} was there and is removed", where=path)
 
 
-def _key_findings(payload: Payload) -> Iterator[Finding]:
+def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
     """What is not supported or not known, key by key, and one finding for all that is carried along."""
     carried: list[str] = []
     seen: set[str] = set()
@@ -298,6 +301,8 @@ def _key_findings(payload: Payload) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
+            if key == guides:
+                continue
             if key in SWITCHED and getattr(payload.wire, key) not in (None, *_OFF.get(key, (False, -1))):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):

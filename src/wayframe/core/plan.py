@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from wayframe.core.after import After
 from wayframe.core.clips import ClipFacts, ClipSpan, PlannedClip, planned_clip
 from wayframe.core.findings import Finding
+from wayframe.core.guide_spec import SegmentGuide
 from wayframe.core.look import Look
 from wayframe.core.plan_keys import keyed
 from wayframe.core.recipe import BY_BOUNDARY, Recipe, lora_files
@@ -77,6 +78,7 @@ class SegmentPlan:
     cfg_star: Annotated[bool, UNSAID] = False
     cfg_zero: Annotated[int, UNSAID] = 0
     look: Annotated[Look | None, UNSAID] = None
+    guide: Annotated[SegmentGuide | None, UNSAID] = None
     ends: Annotated[tuple[int | None, int | None] | None, UNSAID] = None
     still: Annotated[bool, UNSAID] = False
     given: Annotated[ClipSpan | None, UNSAID] = None
@@ -141,6 +143,7 @@ class Plan:
     segments: tuple[SegmentPlan, ...]
     weights: Annotated[str | None, UNSAID] = None
     clips: Annotated[tuple[PlannedClip, ...], UNSAID] = ()
+    guides: Annotated[tuple[PlannedClip, ...], UNSAID] = ()
     after: Annotated[After | None, UNSAID] = None
     findings: tuple[Finding, ...] = field(default=())
 

@@ -54,6 +54,7 @@ def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before:
             **_cfg(segment),
             **_free(plan, segment),
             **({"look": segment.look.key} if segment.look else {}),
+            **({"guide": segment.guide.key([one.digest for one in plan.guides])} if segment.guide else {}),
             "engine": plan.engine_identity,
             "model": [plan.model, plan.kind, *([plan.weights] if plan.weights else [])],
             **_form(plan, segment),

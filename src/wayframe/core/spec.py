@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 
 from wayframe.core.after import AfterSpec, AudioSpec, TrimSpec, UpscaleSpec
+from wayframe.core.guide_spec import GuideSpec
 from wayframe.core.look import LookSpec
 from wayframe.core.prompting import PromptSpec
 from wayframe.core.shape import check_shape
@@ -63,6 +64,7 @@ class TravelSpec(RecipeSpec):
     profile: Literal["h264", "draft"] | None = Field(None, description="how the video is encoded")
     prompts: PromptSpec | None = Field(None, description="prompts that a vision model writes")
     curve: Literal["bell", "linear", "upstream"] | None = Field(None, description="how overlaps are blended")
+    guides: tuple[GuideSpec, ...] | None = Field(None, description="videos that steer the structure")
     after: AfterSpec | None = Field(None, description="the final file that is made of the video")
     carried: dict[str, JsonValue] | None = Field(None, description="what an imported payload held beside, for exports")
 
@@ -214,6 +216,7 @@ _PLACES: Mapping[str, type[Part]] = {
     "phases": PhaseSpec,
     "prompts": PromptSpec,
     "look": LookSpec,
+    "guides": GuideSpec,
     "after": AfterSpec,
     "upscale": UpscaleSpec,
     "audio": AudioSpec,

@@ -66,6 +66,8 @@ class SegmentJob:
     before, as decoded from its published file, else frames of a video), `given_after` those that it leads to: its first
     and its last frames are exactly these. Empty where it begins or ends with a keyframe, or freely; something is always
     known of one end.
+    `guide` has a picture at output size for each frame whose structure is steered, and None for the others; it is
+    empty without guide videos, and an engine may leave it aside.
     """
 
     segment: SegmentPlan
@@ -75,6 +77,7 @@ class SegmentJob:
     last: Frame | None
     given: tuple[Frame, ...] = ()
     given_after: tuple[Frame, ...] = ()
+    guide: tuple[Frame | None, ...] = ()
 
     @property
     def start(self) -> tuple[Frame, ...]:

@@ -23,6 +23,13 @@ def clip_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path,
     return files, tuple(_facts(path, field=field, home=home) for path, (field, _) in zip(files, named, strict=True))
 
 
+def guide_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
+    """The file and the facts of every guide video of a spec, in its order. Raises as `clip_files`."""
+    files = tuple(base / one.video for one in spec.guides or ())
+    facts = tuple(_facts(path, field=f"guides[{number}].video", home=home) for number, path in enumerate(files))
+    return files, facts
+
+
 def _named(spec: TravelSpec) -> Iterator[tuple[str, str]]:
     """The field and the name of every video."""
     if spec.continue_from is not None:

@@ -13,6 +13,7 @@ from wayframe.errors import ImageError
 from wayframe.files import sha256_file
 from wayframe.media.images import fit_image, load_image
 from wayframe.workflow.contexts import Contexts
+from wayframe.workflow.guides import Guides
 
 KEPT_PICTURES = 3
 
@@ -44,10 +45,16 @@ class JobBatch(Sequence[SegmentJob]):
     """The jobs of some segments of a plan, each made on demand; `contexts` gives the frames that they start from."""
 
     def __init__(
-        self, plan: Plan, keyframes: Keyframes, *, segments: Sequence[int], contexts: Contexts | None = None
+        self,
+        plan: Plan,
+        keyframes: Keyframes,
+        *,
+        segments: Sequence[int],
+        contexts: Contexts | None = None,
+        guides: Guides | None = None,
     ) -> None:
         self._plan, self._keyframes, self._segments = plan, keyframes, tuple(segments)
-        self._contexts = contexts
+        self._contexts, self._guides = contexts, guides
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -58,7 +65,8 @@ class JobBatch(Sequence[SegmentJob]):
     def __getitem__(self, index: slice) -> JobBatch: ...
     def __getitem__(self, index: int | slice) -> SegmentJob | JobBatch:
         if isinstance(index, slice):
-            return JobBatch(self._plan, self._keyframes, segments=self._segments[index], contexts=self._contexts)
+            some = self._segments[index]
+            return JobBatch(self._plan, self._keyframes, segments=some, contexts=self._contexts, guides=self._guides)
         return self.job(self._segments[index])
 
     def job(self, number: int) -> SegmentJob:
@@ -72,4 +80,5 @@ class JobBatch(Sequence[SegmentJob]):
             first=None if first is None else self._keyframes[first],
             last=None if last is None else self._keyframes[last],
             given=self._contexts.before(segment) if self._contexts else (),
+            guide=self._guides.of(segment) if self._guides else (),
         )

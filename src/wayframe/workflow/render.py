@@ -30,6 +30,7 @@ from wayframe.errors import CancelledError, EngineError, StoreError
 from wayframe.media.encode import PROFILES, VideoWriter
 from wayframe.store.artifacts import VIDEO, Artifact, ArtifactStore
 from wayframe.workflow.contexts import Contexts
+from wayframe.workflow.guides import Guides
 from wayframe.workflow.jobs import JobBatch, Keyframes
 from wayframe.workflow.look import SegmentLook
 from wayframe.workflow.tasks import Tasks
@@ -65,7 +66,7 @@ class _Open:
 class Renderer:
     """Renders the segments of a plan that the store does not have; `engine` gives what renders, when it is needed.
 
-    `clips` are the files of the plan's videos.
+    `clips` are the files of the plan's videos, `guides` those of its guide videos.
     """
 
     plan: Plan
@@ -76,6 +77,7 @@ class Renderer:
     cancelled: Callable[[], bool]
     on_difference: OnDifference = OnDifference.STOP
     clips: Sequence[Path] = ()
+    guides: Sequence[Path] = ()
     _open: dict[int, _Open] = field(default_factory=dict)
     _done: dict[int, Artifact] = field(default_factory=dict)
 
@@ -148,7 +150,8 @@ class Renderer:
 
     def _render(self, numbers: Sequence[int]) -> None:
         contexts = Contexts(plan=self.plan, clips=self.clips, published=self._published)
-        jobs = JobBatch(self.plan, self.keyframes, segments=numbers, contexts=contexts)
+        guides = Guides(plan=self.plan, videos=self.guides, store=self.store)
+        jobs = JobBatch(self.plan, self.keyframes, segments=numbers, contexts=contexts, guides=guides)
         engine = self.engine()
         with self.store.staging() as folder, ExitStack() as stack:
             stack.callback(self._abandon)

@@ -177,6 +177,7 @@ class _Run:
                 cancelled=self.options.cancelled,
                 on_difference=self.options.on_difference,
                 clips=self.trip.clips,
+                guides=self.trip.guides,
             ).run()
 
     def _ended(self, error: BaseException) -> None:

@@ -14,6 +14,7 @@ from wayframe.core.catalogue_rules import left_out
 from wayframe.core.documents import plan_json, resolved_json
 from wayframe.core.engine_rules import ENGINE_REFUSES, engine_findings
 from wayframe.core.findings import Finding, finding
+from wayframe.core.guides import guide_findings, guided
 from wayframe.core.lint import Lint, with_findings
 from wayframe.core.payload_rules import LORA_BY_NAME
 from wayframe.core.payload_spec import Imported, with_import
@@ -31,7 +32,7 @@ from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
 from wayframe.store.lora_places import find_place
-from wayframe.workflow.clip_files import clip_files, first_size
+from wayframe.workflow.clip_files import clip_files, first_size, guide_files
 from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.final import files_of, find_files
 from wayframe.workflow.lora_files import is_remote
@@ -50,7 +51,7 @@ class Trip:
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
     `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine. `prompts` tells of
     those that a model writes, None where none is asked for. `clips` are the files of the plan's videos,
-    `after_files` those that the final file needs, by digest.
+    `guides` those of its guide videos, `after_files` those that the final file needs, by digest.
     """
 
     plan: Plan
@@ -62,6 +63,7 @@ class Trip:
     options: Mapping[str, str] = field(default_factory=dict)
     prompts: Prompts | None = None
     clips: tuple[Path, ...] = ()
+    guides: tuple[Path, ...] = ()
     after_files: Mapping[str, Path] = field(default_factory=dict)
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
@@ -116,9 +118,9 @@ def prepare(
         weights=weights_identity(resolved.model, engine=engine, home=home),
         clips=clip_facts,
     )
-    digests, after_files = files_of(spec.after, base=base, home=home)
-    after = after_of(spec.after, fps=plan.rate, frames=plan.frames, digests=digests)
-    plan = replace(plan, after=after)
+    guides, guide_facts = guide_files(spec, base=base, home=home)
+    plan = guided(plan, said=spec.guides or (), videos=guide_facts)
+    plan, after_files = _with_after(plan, spec, base=base, home=home)
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
     trip = Trip(
@@ -131,10 +133,20 @@ def prepare(
         options=said,
         prompts=prompts,
         clips=clips,
+        guides=guides,
         after_files=after_files,
     )
     about_engine = _engine_findings(plan, options=said)
-    return trip.with_findings([*left_out(catalogue), *about_engine, *remote, *_named_loras(plan), *unwritten])
+    return trip.with_findings(
+        [*left_out(catalogue), *about_engine, *guide_findings(plan), *remote, *_named_loras(plan), *unwritten]
+    )
+
+
+def _with_after(plan: Plan, spec: TravelSpec, *, base: Path, home: Home) -> tuple[Plan, dict[str, Path]]:
+    """The plan with what is done to its video, and the files that this needs, by digest."""
+    digests, files = files_of(spec.after, base=base, home=home)
+    after = after_of(spec.after, fps=plan.rate, frames=plan.frames, digests=digests)
+    return replace(plan, after=after), files
 
 
 def _check_prompts(resolved: Resolved) -> None:
@@ -178,10 +190,12 @@ def prepare_plan(plan: Plan, *, folders: Sequence[Path]) -> Trip:
     """
     pictures = [keyframe.digest for keyframe in plan.keyframes]
     videos = [clip.digest for clip in plan.clips]
+    steering = [video.digest for video in plan.guides]
     return Trip(
         plan=plan,
         images=_found(pictures, folders=folders, suffixes=IMAGE_SUFFIXES, missing="no picture in {} is keyframe {}"),
         clips=_found(videos, folders=folders, suffixes=VIDEO_SUFFIXES, missing="no file in {} is video {}"),
+        guides=_found(steering, folders=folders, suffixes=VIDEO_SUFFIXES, missing="no file in {} is guide video {}"),
         after_files=find_files(plan.after, folders=folders),
     )
 

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from wayframe.engines.base import Frame, SegmentJob
 from wayframe.engines.wan.cache import TensorCache
-from wayframe.engines.wan.guide import Guide, canvas_of
+from wayframe.engines.wan.guide import Guide, canvas_of, picture_digest
 from wayframe.engines.wan.latents import Shape, VideoCodec, as_video
 from wayframe.engines.wan.layout import Kind, Layout
 from wayframe.engines.wan.vision import PictureEmbeddings
@@ -121,7 +121,9 @@ class Conditions:
         if self._traits.kind == "t2v":
             return Condition(latents_shape=self._shape(guide))
         if self._traits.kind == "vace":
-            return Condition(latents_shape=self._shape(guide), extra=self._control(guide))
+            steered = job.segment.guide
+            extra = self._control(guide, strength=steered.strength if steered else 1.0)
+            return Condition(latents_shape=self._shape(guide), extra=extra)
         return Condition(
             latents_shape=self._shape(guide), channels=self._channels(guide), extra=self._seen_by_clip(guide)
         )
@@ -162,21 +164,29 @@ class Conditions:
         pictures = [known[0], guide.end[-1] if guide.end else known[0]][: self._traits.clip_pictures]
         return {"encoder_hidden_states_image": self._embeddings.get(pictures).to(self._dtype)}
 
-    def _control(self, guide: Guide) -> Mapping[str, Tensor]:
+    def _control(self, guide: Guide, *, strength: float) -> Mapping[str, Tensor]:
         """What is kept, what is to be changed, and the mask: [1, 2C + spatial ** 2, T, h, w].
 
-        Nothing is known of the frames that are to be generated, so what is to be changed is always a gray video.
+        What is to be changed is a gray video, but for the frames that a guide video steers: their guide frames.
         """
         shape, space = self._shape(guide), self._codec.space
-        kept, gray = self._encoded(guide), self._gray(guide)
+        kept, changed = self._encoded(guide), self._changed(guide)
         mask = thinned_mask(1 - guide.known(), count=shape[2]).view(1, 1, -1, 1, 1)
         mask = mask.expand(-1, space.spatial**2, -1, *shape[3:]).to(self._device)
         return {
-            "control_hidden_states": torch.cat([kept, gray, mask], dim=1).to(self._dtype),
+            "control_hidden_states": torch.cat([kept, changed, mask], dim=1).to(self._dtype),
             "control_hidden_states_scale": torch.full(
-                (self._traits.vace_layers,), self._scale, dtype=self._dtype, device=self._device
+                (self._traits.vace_layers,), self._scale * strength, dtype=self._dtype, device=self._device
             ),
         }
+
+    def _changed(self, guide: Guide) -> Tensor:
+        """The latents of what is to be changed."""
+        pictures = guide.to_change() if guide.steering else []
+        if not any(picture is not None for picture in pictures):
+            return self._gray(guide)
+        digests = tuple(None if picture is None else picture_digest(picture) for picture in pictures)
+        return self._cache.get(("steered", digests), lambda: self._codec.encode(as_video(pictures))).to(self._device)
 
     def _gray(self, guide: Guide) -> Tensor:
         size = 1, 3, guide.canvas.frames, guide.canvas.height, guide.canvas.width

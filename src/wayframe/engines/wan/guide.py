@@ -20,12 +20,13 @@ class Guide:
 
     `start` holds the given frames or, without any, the first keyframe, `end` those given for the end, or the last
     keyframe. They are known from frame `end_at` on; frames after the last one shown, which the canvas may have, show it
-    too. One of the two may be empty.
+    too. One of the two may be empty. `steering` are the frames of guide videos, one entry per frame shown, or nothing.
     """
 
     canvas: Canvas
     start: tuple[Frame, ...]
     end: tuple[Frame, ...]
+    steering: tuple[Frame | None, ...] = ()
 
     @classmethod
     def of(cls, job: SegmentJob, *, grid: Grid, takes_end: bool) -> Self:
@@ -35,6 +36,7 @@ class Guide:
             canvas=canvas,
             start=tuple(map(canvas.fill, job.start)),
             end=tuple(map(canvas.fill, job.end)) if takes_end else (),
+            steering=tuple(None if picture is None else canvas.fill(picture) for picture in job.guide),
         )
 
     @property
@@ -47,6 +49,12 @@ class Guide:
         rested = self.end[-1:] * (self.canvas.frames - self.canvas.shown_frames)
         unknown = self.canvas.frames - len(self.start) - len(self.end) - len(rested)
         return [*self.start, *[None] * unknown, *self.end, *rested]
+
+    def to_change(self) -> list[Frame | None]:
+        """One entry per frame of the canvas: what steers it, None where nothing does or its picture is known."""
+        rested = self.steering[-1:] * (self.canvas.frames - len(self.steering))
+        shown = [*self.steering, *rested]
+        return [one if known is None else None for one, known in zip(shown, self.pictures(), strict=True)]
 
     def known(self) -> Tensor:
         """One number per frame of the canvas: 1 where its picture is known, else 0."""

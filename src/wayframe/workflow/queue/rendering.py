@@ -145,6 +145,7 @@ class BatchWork:
             cancelled=self.watch.ended,
             on_difference=self.request.on_difference,
             clips=trip.clips,
+            guides=trip.guides,
         )
         left, failures = list(self.batch.segments), list[Exception]()
         while left:

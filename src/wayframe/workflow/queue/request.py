@@ -47,6 +47,7 @@ class Request:
     options: Mapping[str, str] = field(default_factory=dict)
     on_difference: OnDifference = OnDifference.STOP
     clips: tuple[InputFile, ...] = ()
+    guides: tuple[InputFile, ...] = ()
 
     @property
     def capability(self) -> str:
@@ -56,7 +57,7 @@ class Request:
     @property
     def blobs(self) -> set[str]:
         """Digests of all files that it needs."""
-        return {item.digest for item in (*self.keyframes, *self.loras.values(), *self.clips)}
+        return {item.digest for item in (*self.keyframes, *self.loras.values(), *self.clips, *self.guides)}
 
     def trip(self, place: Place) -> Trip:
         """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`."""
@@ -69,6 +70,7 @@ class Request:
             loras={name: _fetched(item, place=place, folder=folder) for name, item in self.loras.items()},
             options=self.options,
             clips=tuple(_fetched(item, place=place, folder=folder) for item in self.clips),
+            guides=tuple(_fetched(item, place=place, folder=folder) for item in self.guides),
         )
 
 
@@ -90,6 +92,7 @@ def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, A
         options=trip.options,
         on_difference=on,
         clips=tuple(_published(path, place=place) for path in trip.clips),
+        guides=tuple(_published(path, place=place) for path in trip.guides),
     )
     publish_request(request, place=place, run_id=run_id)
     return request
@@ -107,7 +110,11 @@ def publish_request(request: Request, *, place: Place, run_id: str) -> None:
         "loras": {name: {"name": item.name, "digest": item.digest} for name, item in request.loras.items()},
         "options": dict(request.options),
         "on_difference": request.on_difference.value,
-        **({"clips": [{"name": item.name, "digest": item.digest} for item in request.clips]} if request.clips else {}),
+        **{
+            word: [{"name": item.name, "digest": item.digest} for item in items]
+            for word, items in (("clips", request.clips), ("guides", request.guides))
+            if items
+        },
     }
     with TemporaryDirectory() as folder:
         path = Path(folder) / "request.json"
@@ -133,6 +140,7 @@ def get_request(place: Place, run_id: str) -> Request:
         options=data["options"],
         on_difference=OnDifference(data["on_difference"]),
         clips=tuple(InputFile(**item) for item in data.get("clips", ())),
+        guides=tuple(InputFile(**item) for item in data.get("guides", ())),
     )
 
 
