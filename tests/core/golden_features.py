@@ -62,6 +62,14 @@ FEATURES: dict[str, Data] = {
     "plan_lead_and_trail.json": stills(2, lead={"frames": 33}, trail={"frames": 45, "prompt": "away"}, **STEPS),
     "plan_segments.json": stills(1, segments=3, seed_policy="increment", **STEPS),
     "plan_continued.json": stills(2, continue_from="a.mp4", lead={"frames": 33}, overlap=6, **STEPS),
+    "plan_join.json": {
+        "join": {
+            "clips": ["a.mp4", {"video": "b.mp4", "frames": "2:30"}, "c.mp4"],
+            "replace": [3, 4],
+            "bridges": [{"prompt": "a door"}, {"seed": 7}],
+        },
+        **STEPS,
+    },
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
     "plan_guides.json": stills(3, **STEPS, guides=GUIDES),

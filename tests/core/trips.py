@@ -105,11 +105,15 @@ def clip(index: int = 0, *, frames: int = 33) -> ClipFacts:
 
 def clips_of(data: Data) -> list[ClipFacts]:
     """The made-up videos that a spec names."""
+    if "join" in data:
+        return [clip(index) for index in range(len(data["join"]["clips"]))]
     return [clip()] if "continue_from" in data else []
 
 
 def resolved(data: Data, *, first_size: tuple[int, int] = (1536, 1152)) -> Resolved:
-    return resolve(parse_spec(data), catalogue=CATALOGUE, first_size=first_size, clips=clips_of(data))
+    clips = clips_of(data)
+    size = (clips[0].width, clips[0].height) if "join" in data else first_size
+    return resolve(parse_spec(data), catalogue=CATALOGUE, first_size=size, clips=clips)
 
 
 def planned(
@@ -126,7 +130,7 @@ def planned(
     found = resolved(data)
     numbers = range(len(found.layout.positions))
     shapes = dict.fromkeys(numbers, (1536, 1152)) | dict(sizes or {})
-    names = digests or [f"{index % max(len(data['keyframes']), 1):08x}" for index in numbers]
+    names = digests or [f"{index % max(len(data.get('keyframes', ())), 1):08x}" for index in numbers]
     facts = [
         KeyframeFacts(
             digest=digest(names[index]),

@@ -185,7 +185,7 @@ def test_frames_of_a_larger_video_are_fitted(ground: Ground):
         ({"continue_from": "none.mp4"}, r"continue_from: is not a file"),
         ({"continue_from": "high_noise_model.safetensors"}, r"continue_from: is not a video that can be read"),
         ({"continue_from": "before.mp4", "overlap": 21}, r"continue_from: has 20 frames, and .* its last 21"),
-        ({"continue_from": "before.mp4", "overlap": 9}, r"overlap: segment 0 has 9 frames, and starts from 9"),
+        ({"continue_from": "before.mp4", "overlap": 9}, r"overlap: segment 0 has 9 frames, starts from 9 of a video"),
     ],
 )
 def test_a_video_that_cannot_be_continued_is_refused(ground: Ground, said: Data, problem: str):

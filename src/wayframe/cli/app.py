@@ -16,6 +16,7 @@ from wayframe.cli import (
     database,
     exchange,
     inspecting,
+    join,
     logs,
     look,
     make,
@@ -56,6 +57,7 @@ def _options(
 
 
 make.register(app)
+join.register(app)
 look.register(app)
 comparing.register(app)
 inspecting.register(app)

@@ -36,7 +36,7 @@ from wayframe.cli.trips import (
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
-    from wayframe.workflow.run import RunOptions
+    from wayframe.workflow.run import RunOptions, RunResult
     from wayframe.workflow.trip import Trip
 
 
@@ -93,7 +93,7 @@ def run(
         out=out, force=force, show="quiet" if quiet else "json" if json_events else "text", on_difference=on_difference
     )
     if database is None:
-        _carry_out(given.maker(home), home=home, manner=manner)
+        carry_out(given.maker(home), home=home, manner=manner)
         return
     from wayframe.cli.queue import run_there
 
@@ -116,10 +116,11 @@ def demo(
     with resources.as_file(resources.files("wayframe.demo")) as folder:
         source = read.spec_source([folder / "trip.yaml"], words={})
         manner = Manner(out=out, force=force, show="quiet" if quiet else "json" if json_events else "text")
-        _carry_out(partial(read.trip_of_spec, source, home=open_home(home)), home=home, manner=manner)
+        carry_out(partial(read.trip_of_spec, source, home=open_home(home)), home=home, manner=manner)
 
 
-def _carry_out(make: Callable[[], Trip], *, home: Path | None, manner: Manner) -> None:
+def carry_out(make: Callable[[], Trip], *, home: Path | None, manner: Manner) -> RunResult:
+    """Make a trip and run it, shown in a manner; gives what came of it."""
     from wayframe.cli.interrupt import interruptible
     from wayframe.cli.live import display, fetching
     from wayframe.store.home import open_home
@@ -145,3 +146,4 @@ def _carry_out(make: Callable[[], Trip], *, home: Path | None, manner: Manner) -
         from wayframe.cli.views import print_result
 
         print_result(result)
+    return result

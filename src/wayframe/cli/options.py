@@ -81,15 +81,28 @@ FLAGS: dict[str, _Flag] = {
 }
 
 
+OF_A_TRIP = ("frames", "overlap", "chaining", "prompts")
+"""Flags that mean nothing where videos are joined."""
+
+
 def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the flags of `FLAGS`; it gets those that were used as `words`, named as in a spec."""
+    return _flagged(command, flags=FLAGS)
+
+
+def bridge_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """As `spec_flags`, with the flags that say something of a bridge between videos."""
+    return _flagged(command, flags={name: flag for name, flag in FLAGS.items() if name not in OF_A_TRIP})
+
+
+def _flagged(command: Callable[..., None], *, flags: dict[str, _Flag]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     own = [
         parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY)
         for name, parameter in signature(command).parameters.items()
         if name != "words"
     ]
-    flags = [
+    added = [
         Parameter(
             name,
             Parameter.KEYWORD_ONLY,
@@ -98,16 +111,16 @@ def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
                 flag.kind | None, typer.Option(f"--{name}", help=flag.help, show_default=False, rich_help_panel=PANEL)
             ],
         )
-        for name, flag in FLAGS.items()
+        for name, flag in flags.items()
     ]
 
     @wraps(command)
     def with_words(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in FLAGS}
+        given = {name: arguments.pop(name) for name in flags}
         words = {FLAGS[name].word: value for name, value in given.items() if value is not None}
         command(words=words, **arguments)
 
-    parameters = [*own, *flags]
+    parameters = [*own, *added]
     setattr(with_words, "__signature__", Signature(parameters))
     with_words.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_words

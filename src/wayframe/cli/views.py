@@ -69,13 +69,16 @@ def _segments(plan: Plan) -> Table:
             str(segment.end - 1),
             str(segment.overlap_before),
             str(segment.seed),
-            escape(_short(segment.prompt)) if not segment.still else f"[dim]{_stands(plan, segment)}[/]",
+            escape(_short(segment.prompt)) if segment.is_rendered else f"[dim]{_as_it_is(plan, segment)}[/]",
             segment.key[:SHORT_KEY],
         )
     return table
 
 
-def _stands(plan: Plan, segment: SegmentPlan) -> str:
+def _as_it_is(plan: Plan, segment: SegmentPlan) -> str:
+    """What no engine is asked for."""
+    if segment.piece is not None:
+        return f"frames {segment.piece.start} to {segment.piece.stop - 1} of video {segment.piece.clip}"
     return f"keyframe {plan.ends(segment)[0]} stands still"
 
 

@@ -16,7 +16,7 @@ _Facts = Iterator[tuple[str, object, object]]
 
 def check_plan(plan: Plan) -> None:
     """Raise `SpecError` for the first field that contradicts another one, or that a spec could not say either."""
-    if not plan.keyframes:
+    if not plan.keyframes and not any(segment.piece for segment in plan.segments):
         raise SpecError("keyframes", "needs at least 1", [])
     pictures = [{"image": "first"}, {"image": "last"}]
     parse_spec({"keyframes": pictures, **{name: getattr(plan, name) for name in _CHOICES}})
@@ -73,12 +73,20 @@ def _end_facts(plan: Plan, segment: SegmentPlan) -> _Facts:
         yield f"{where}.ends", segment.ends, (ends[0], ends[0]) if ends else None
         yield f"{where}.steps", len(segment.steps), 0
     elif not ends:
-        known = plan.starts_from_before(segment) or segment.given is not None
+        known = plan.starts_from_before(segment) or bool(segment.given or segment.given_after or segment.piece)
         yield f"{where}.ends, with nothing that it starts from", known, True
-    if segment.given is not None:
-        span, clips = segment.given, len(plan.clips)
-        yield f"{where}.given.clip", span.clip, min(max(span.clip, 0), clips - 1)
-        yield f"{where}.given.frames", span.stop > plan.clips[span.clip].frames, False
+    yield from _span_facts(plan, segment, where=where)
+
+
+def _span_facts(plan: Plan, segment: SegmentPlan, *, where: str) -> _Facts:
+    spans = {"given": segment.given, "given_after": segment.given_after, "piece": segment.piece}
+    for name, span in spans.items():
+        if span is not None:
+            yield f"{where}.{name}.clip", span.clip, min(max(span.clip, 0), len(plan.clips) - 1)
+            yield f"{where}.{name}.frames, behind the end of the video", span.stop > plan.clips[span.clip].frames, False
+    if segment.piece is not None:
+        yield f"{where}.frames", segment.frames, segment.piece.frames
+        yield f"{where}.steps", len(segment.steps), 0
 
 
 def _segment_facts(plan: Plan, segment: SegmentPlan, *, index: int) -> _Facts:

@@ -143,6 +143,8 @@ def _seldom(segment: ResolvedSegment, *, usual: tuple[int | None, int | None]) -
         "ends": None if segment.leg.ends == usual else list(segment.leg.ends),
         "hold": segment.leg.hold,
         "given": asdict(segment.leg.given) if segment.leg.given else None,
+        "given_after": asdict(segment.leg.given_after) if segment.leg.given_after else None,
+        "piece": asdict(segment.leg.piece) if segment.leg.piece else None,
         "cfg_star": recipe.cfg_star,
         "cfg_zero": recipe.cfg_zero,
         "bundles": dict(recipe.bundles),

@@ -322,7 +322,7 @@ def _engine(look: Lint) -> Iterator[Finding]:
 def _overlaps(look: Lint) -> Iterator[Finding]:
     chained, model = look.plan.chaining == "chained", look.resolved.model
     for index, kept in enumerate(look.resolved.layout.overlaps):
-        if any(segment.still for segment in look.plan.segments[index : index + 2]):
+        if not all(segment.is_rendered for segment in look.plan.segments[index : index + 2]):
             continue
         where, evidence = f"joins[{index}]", {"overlap": kept}
         if not chained and kept > 1:
@@ -347,7 +347,7 @@ def _latent_needs(model: Model | None) -> int | None:
 def _lengths(look: Lint) -> Iterator[Finding]:
     model = look.resolved.model
     for segment in look.plan.segments if model else ():
-        if model and segment.frames > model.max_frames:
+        if model and segment.is_rendered and segment.frames > model.max_frames:
             message = (
                 f"segment {segment.index} has {segment.frames} frames, {model.name} was trained for {model.max_frames}"
             )

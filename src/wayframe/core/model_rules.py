@@ -45,9 +45,11 @@ def model_limits(plan: Plan, *, model: Model | None, denoises: bool) -> Iterator
     """Findings about an end keyframe that is not looked at, and about a size that is larger than in training."""
     if model is None or not denoises:
         return
-    leads = any(plan.ends(segment)[1] is not None for segment in plan.segments if not segment.still)
+    bridges = any(segment.given_after for segment in plan.segments)
+    leads = bridges or any(plan.ends(segment)[1] is not None for segment in plan.segments if segment.is_rendered)
     if not model.takes_end and model.kind != "t2v" and leads:
-        message = f"{model.name} takes the first keyframe of a segment, and not the last one"
+        what = "frames that a segment starts from, and not those" if bridges else "first keyframe of a segment, and not"
+        message = f"{model.name} takes the {what} {'that it leads to' if bridges else 'the last one'}"
         yield finding(END_UNUSED, message, where="model", evidence={"model": model.name})
     width, height = plan.size
     if width * height > AREA_TOLERANCE * model.max_area:

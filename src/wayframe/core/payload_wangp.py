@@ -55,7 +55,7 @@ def export_wangp(plan: Plan, *, values: ResolvedValues) -> list[Settings]:
     segments = [
         (segment, resolved)
         for segment, resolved in zip(plan.segments, values.segments, strict=True)
-        if not segment.still
+        if segment.is_rendered
     ]
     return [segment_settings(segment, frame=frame, shift=resolved.flow_shift) for segment, resolved in segments]
 

@@ -53,8 +53,8 @@ class SegmentPlan:
     velocity is zero, and no forward is made (CFG-Zero*, arXiv 2503.18886).
 
     `ends` are the numbers of the keyframes that it begins and ends with, where they are not those of `Plan.ends`. A
-    `still` one shows its keyframe in every frame, and no engine is asked. `given` are frames of a video that it starts
-    from.
+    `still` one shows its keyframe in every frame, and a `piece` is frames of a video as they are: no engine is asked.
+    `given` are frames of a video that it starts from, `given_after` those that it leads to.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
@@ -82,11 +82,21 @@ class SegmentPlan:
     ends: Annotated[tuple[int | None, int | None] | None, UNSAID] = None
     still: Annotated[bool, UNSAID] = False
     given: Annotated[ClipSpan | None, UNSAID] = None
+    given_after: Annotated[ClipSpan | None, UNSAID] = None
+    piece: Annotated[ClipSpan | None, UNSAID] = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether an engine is asked for it."""
+        return not self.still and self.piece is None
 
     @property
     def cuts(self) -> tuple[int, ...]:
         """Frames of this segment at which its file must be cuttable (an IDR frame stands there)."""
-        after = self.frames - self.overlap_after if self.overlap_after > 1 else self.frames
+        if self.piece is not None:
+            return ()
+        cut_after = self.overlap_after > 1 or self.given_after is not None
+        after = self.frames - self.overlap_after if cut_after else self.frames
         return tuple(sorted({cut for cut in (self.overlap_before, after) if 0 < cut < self.frames}))
 
 
@@ -153,7 +163,7 @@ class Plan:
 
     def starts_from_before(self, segment: SegmentPlan) -> bool:
         """Whether a segment starts from the last frames of the one before it."""
-        return self.chaining == "chained" and segment.index > 0 and not segment.still and segment.given is None
+        return self.chaining == "chained" and segment.index > 0 and segment.is_rendered and segment.given is None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -340,6 +350,8 @@ def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, .
         ends=None if leg.ends == usual_ends(index, keyframes=len(layout.positions)) else leg.ends,
         still=leg.hold > 0,
         given=leg.given,
+        given_after=leg.given_after,
+        piece=leg.piece,
     )
 
 

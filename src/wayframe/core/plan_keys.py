@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 STILL_VERSION = "still/1"
 """Enters the keys of keyframes that stand still; changes whenever their pixels may."""
+PIECE_VERSION = "piece/1"
+"""Enters the keys of pieces of videos; changes whenever their pixels may."""
 
 
 def keyed(plan: Plan) -> Plan:
@@ -49,6 +51,8 @@ def _steps_digest(plan: Plan, segment: SegmentPlan) -> str:
 def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before: str | None) -> str:
     if segment.still:
         return content_digest({"still": STILL_VERSION, **_form(plan, segment), "keyframe": _pictures(plan, segment)[0]})
+    if segment.piece is not None:
+        return content_digest({"piece": PIECE_VERSION, **_form(plan, segment), "clip": _span(plan, segment.piece)})
     return content_digest(
         {
             **_cfg(segment),
@@ -99,7 +103,9 @@ def _free(plan: Plan, segment: SegmentPlan) -> dict[str, Any]:
     """What a segment starts from or leads to beside keyframes, where that is not what it usually is."""
     first, last = plan.ends(segment)
     leads = {"leads_to": True} if first is None and last is not None else {}
-    return {**leads, **({"given": _span(plan, segment.given)} if segment.given else {})}
+    given = {"given": _span(plan, segment.given)} if segment.given else {}
+    after = {"given_after": _span(plan, segment.given_after)} if segment.given_after else {}
+    return {**leads, **given, **after}
 
 
 def _span(plan: Plan, span: ClipSpan) -> list[str | int]:

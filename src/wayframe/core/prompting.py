@@ -128,6 +128,8 @@ class SegmentPrompt:
 def wanted(spec: TravelSpec) -> tuple[int, ...]:
     """The segments whose prompts a model is to write."""
     write = spec.prompts.write if spec.prompts else "off"
+    if spec.join is not None:
+        return ()
     segments = sorted({leg.begins for leg in legs(spec) if leg.begins is not None})
     if write == "missing":
         return tuple(index for index in segments if not _own(spec, index).strip())

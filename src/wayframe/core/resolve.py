@@ -21,9 +21,10 @@ from wayframe.core.frames import Layout, fitted_size
 from wayframe.core.look import Look, check_looks, look_of
 from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
-from wayframe.core.resolve_shape import layout_of, parts_of
+from wayframe.core.resolve_shape import Basis, layout_of, parts_of
 from wayframe.core.schedule import Solver
 from wayframe.core.shape import Leg
+from wayframe.core.shape_join import as_rate, common_rate
 from wayframe.core.spec import Fit, TravelSpec
 from wayframe.core.spec_stops import FreeSegment
 from wayframe.errors import SpecError
@@ -92,12 +93,14 @@ def resolve(
     origins.note("preset", origin="spec" if preset else "default")
     model = _model(spec, preset=preset, catalogue=catalogue, origins=origins)
     chaining = _chaining(spec, origins=origins)
-    fps: int | str = _pick(origins, "fps", (spec.fps, "spec"), _of(model, "fps"), fallback=DEFAULT_FPS)
+    joined = common_rate(clips) if spec.join is not None and spec.fps is None else None
+    rates = (spec.fps, "spec"), (as_rate(joined), "automatic"), _of(model, "fps")
+    fps: int | str = _pick(origins, "fps", *rates, fallback=DEFAULT_FPS)
     overlap: int | tuple[int, ...] = _pick(
         origins, "overlap", (spec.overlap, "spec"), fallback=DEFAULT_OVERLAP[chaining]
     )
-    parts, overlaps = parts_of(spec, overlap=overlap, chaining=chaining, clips=clips)
     step = model.frame_step if model else 1
+    parts, overlaps = parts_of(spec, Basis(chaining=chaining, step=step, clips=clips), overlap=overlap)
     layout, findings = layout_of(spec, parts=parts, overlaps=overlaps, fps=Fraction(fps), step=step)
     _note_layout(spec, origins=origins)
     return Resolved(
@@ -172,7 +175,8 @@ def _note_layout(spec: TravelSpec, *, origins: Origins) -> None:
 def _resolution(spec: TravelSpec, *, step: int, first_size: tuple[int, int], origins: Origins) -> tuple[int, int]:
     if spec.resolution is None:
         origins.note("resolution", origin="automatic")
-        return fitted_size(first_size, area=DEFAULT_AREA, step=step)
+        area = DEFAULT_AREA if spec.join is None else first_size[0] * first_size[1]
+        return fitted_size(first_size, area=area, step=step)
     origins.note("resolution", origin="spec")
     width, height = (int(side) for side in spec.resolution.split("x"))
     for side in (width, height):
@@ -225,7 +229,7 @@ def _segments(
 ) -> tuple[ResolvedSegment, ...]:
     segments, numbers, spec = list[ResolvedSegment](), count(), recipes.spec
     for index, leg in enumerate(parts):
-        if leg.hold:
+        if not leg.is_rendered:
             segments.append(_held(leg))
             continue
         recipe, prompt = recipes.of(leg, index=index), choose(spec, leg, written=written)
@@ -238,7 +242,7 @@ def _segments(
 
 
 def _held(leg: Leg) -> ResolvedSegment:
-    """A keyframe that stands still: nothing is asked of any engine."""
+    """A keyframe that stands still, or a piece of a video: nothing is asked of any engine."""
     return ResolvedSegment(leg=leg, prompt="", negative_prompt="", seed=0, amount_of_motion=0.0, recipe=STILL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count, repeat
 
@@ -10,6 +11,7 @@ from wayframe.core.clips import ClipFacts
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, Stretch, lay_out
 from wayframe.core.shape import Leg, continued, legs, overlaps_of
+from wayframe.core.shape_join import bridging, join_legs
 from wayframe.core.spec import TravelSpec
 from wayframe.errors import SpecError
 
@@ -32,10 +34,24 @@ LENGTH_CHANGED = rule(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What the shape of a trip is resolved by, beside its spec: the frames of `step`s, and the videos that it names."""
+
+    chaining: str
+    step: int
+    clips: Sequence[ClipFacts]
+
+
 def parts_of(
-    spec: TravelSpec, *, overlap: int | tuple[int, ...], chaining: str, clips: Sequence[ClipFacts]
+    spec: TravelSpec, basis: Basis, *, overlap: int | tuple[int, ...]
 ) -> tuple[tuple[Leg, ...], tuple[int, ...]]:
     """The segments of a trip, and the frames that neighbours share. Raises `SpecError` where these cannot be."""
+    chaining, clips = basis.chaining, basis.clips
+    if spec.join is not None:
+        numbers = bridging(spec.join, step=basis.step)
+        parts = join_legs(spec.join, clips=clips, numbers=numbers)
+        return parts, (numbers.context,) * (len(parts) - 1)
     parts, said = legs(spec), overlap
     if spec.continue_from is not None:
         frames = said if isinstance(said, int) else said[0]
@@ -64,13 +80,14 @@ def _stretches(spec: TravelSpec, parts: Sequence[Leg]) -> list[Stretch]:
     listed = repeat(lengths) if isinstance(lengths, int) else iter(lengths)
     numbers = count()
     for leg in parts:
-        if leg.hold:
-            found.append(Stretch(frames=leg.hold, first=leg.first, last=leg.last, still=True))
+        if not leg.is_rendered:
+            frames = leg.piece.frames if leg.piece else leg.hold
+            found.append(Stretch(frames=frames, first=leg.first, last=leg.last, still=True))
             continue
         own, field, usual = leg.said.frames if leg.said else None, f"segment_frames[{next(numbers)}]", next(listed)
         found.append(
             Stretch(
-                frames=None if spec.mode == "timeline" and leg.last is not None else own or usual,
+                frames=None if spec.mode == "timeline" and leg.last is not None else leg.frames or own or usual,
                 first=leg.first,
                 last=leg.last,
                 least=1 if None in (leg.first, leg.last) else KEYFRAMES_OF_A_SEGMENT,
@@ -84,7 +101,8 @@ def _check_given(parts: Sequence[Leg], layout: Layout) -> None:
     for index, (leg, frames) in enumerate(zip(parts, layout.frames, strict=True)):
         kept = leg.given.frames if leg.given else 0
         if kept and kept + layout.after(index) >= frames:
-            problem = f"segment {index} has {frames} frames, and starts from {kept}"
+            shared = f" and shares {layout.after(index)} with the next one" if layout.after(index) else ""
+            problem = f"segment {index} has {frames} frames, starts from {kept} of a video{shared}"
             raise SpecError("overlap", problem, kept, fix="use a smaller overlap or longer segments")
 
 

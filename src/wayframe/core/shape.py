@@ -19,8 +19,13 @@ from wayframe.errors import SpecError
 
 if TYPE_CHECKING:
     from wayframe.core.spec import TravelSpec
+    from wayframe.core.spec_join import JoinSpec
     from wayframe.core.spec_stops import FreeSegment, Keyframe
 
+_NOT_OF_A_JOIN = (
+    *("keyframes", "loop", "lead", "trail", "segments", "continue_from", "segment_frames", "overlap"),
+    *("mode", "prompts", "curve"),
+)
 BESIDE_A_HOLD = 1
 """Frames that a segment shares with a keyframe that stands still: both show it, and the join only copies."""
 
@@ -32,7 +37,8 @@ class Leg:
     `first` and `last` are the numbers of its stops, None where it has none; `said` is what speaks of it alone, and
     `place` where that stands in the spec. `hold` are the frames of a keyframe that stands still. `begins` is the number
     of the keyframe whose own words these are: a vision model may write the prompt of such a segment. `given` are the
-    frames of a video that it starts from.
+    frames of a video that it starts from, `given_after` those that it leads to; a `piece` is frames of a video as they
+    are. `frames` is its length where its shape decides it.
     """
 
     first: int | None
@@ -41,7 +47,15 @@ class Leg:
     place: str = ""
     hold: int = 0
     begins: int | None = None
+    frames: int | None = None
     given: ClipSpan | None = None
+    given_after: ClipSpan | None = None
+    piece: ClipSpan | None = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether an engine is asked for it."""
+        return not self.hold and self.piece is None
 
     @property
     def ends(self) -> tuple[int | None, int | None]:
@@ -107,10 +121,32 @@ def overlaps_of(parts: tuple[Leg, ...], *, said: int | tuple[int, ...]) -> tuple
 
 def check_shape(spec: TravelSpec) -> None:
     """Raise `ValueError` ("FIELD: problem; fix") where words about the shape of a trip do not fit together."""
+    if spec.join is not None:
+        _check_join(spec, spec.join)
+        return
+    if not spec.keyframes:
+        raise ValueError("keyframes: is required")
     _check_ways_out(spec)
     _check_mode(spec)
     _check_lists(spec)
     _check_last(spec)
+
+
+def _check_join(spec: TravelSpec, join: JoinSpec) -> None:
+    for name in _NOT_OF_A_JOIN:
+        if getattr(spec, name):
+            raise ValueError(f"{name}: means nothing where videos are joined; leave it out")
+    if spec.chaining == "chained":
+        raise ValueError("chaining: the bridges of a join do not depend on each other; leave it out")
+    gaps = len(join.clips) - 1
+    if join.bridges is not None and len(join.bridges) != gaps:
+        values, places = counted(len(join.bridges), "value"), counted(gaps, "gap")
+        raise ValueError(f"join.bridges: {values} for {places}")
+    lengths = [index for index, bridge in enumerate(join.bridges or ()) if bridge.frames is not None]
+    if lengths:
+        raise ValueError(
+            f"join.bridges[{lengths[0]}].frames: a bridge has its frames from context and gap; leave it out"
+        )
 
 
 def _check_ways_out(spec: TravelSpec) -> None:

@@ -16,6 +16,7 @@ from wayframe.core.guide_spec import GuideSpec
 from wayframe.core.look import LookSpec
 from wayframe.core.prompting import PromptSpec
 from wayframe.core.shape import check_shape
+from wayframe.core.spec_join import ClipSpec, JoinSpec
 from wayframe.core.spec_part import Part
 from wayframe.core.spec_recipe import (
     MAX_SEED,
@@ -41,7 +42,8 @@ class TravelSpec(RecipeSpec):
     """A trip between keyframes."""
 
     mode: Literal["batch", "timeline"] | None = None
-    keyframes: tuple[Keyframe, ...] = Field(min_length=1)
+    keyframes: tuple[Keyframe, ...] = Field((), min_length=1, description="the pictures that the video passes through")
+    join: JoinSpec | None = Field(None, description="videos that are joined by rendered bridges")
     loop: bool | int | str | None = Field(
         None, description="true, or in mode timeline where the first keyframe returns"
     )
@@ -146,7 +148,13 @@ def spec_json(spec: TravelSpec) -> dict[str, JsonValue]:
 def spec_schema() -> dict[str, Any]:
     """A JSON schema (draft 2020-12) of the spec, for editors."""
     schema = TravelSpec.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "wayframe travel spec"}
+    one_of = {"anyOf": [{"required": ["keyframes"]}, {"required": ["join"]}]}
+    return {
+        **one_of,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "wayframe travel spec",
+    }
 
 
 _UNKNOWN = ("extra_forbidden", "invalid_key")
@@ -212,6 +220,9 @@ _PLACES: Mapping[str, type[Part]] = {
     "keyframes": Keyframe,
     "lead": FreeSegment,
     "trail": FreeSegment,
+    "join": JoinSpec,
+    "clips": ClipSpec,
+    "bridges": FreeSegment,
     "phase_config": PhaseConfig,
     "phases": PhaseSpec,
     "prompts": PromptSpec,

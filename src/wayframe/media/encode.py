@@ -19,7 +19,7 @@ from av.video.frame import PictureType
 
 from wayframe.errors import MediaError
 from wayframe.files import atomic_path
-from wayframe.media.bitstream import to_length_prefixed
+from wayframe.media.bitstream import parameter_sets, to_length_prefixed
 from wayframe.media.mux import EncodedFrame, PacketWriter, VideoFacts
 from wayframe.media.pixels import BT709, LIMITED, Frame, rgb_to_video
 from wayframe.media.reading import media_errors
@@ -110,6 +110,13 @@ def template(*, width: int, height: int, fps: Fraction, profile: Profile) -> byt
         container.mux(stream.encode(rgb_to_video(np.zeros((height, width, 3), np.uint8))))
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def template_parameters(*, width: int, height: int, fps: Fraction, profile: Profile) -> tuple[bytes, ...] | None:
+    """The parameter sets of every file of this size, rate and profile."""
+    source = template(width=width, height=height, fps=fps, profile=profile)
+    with av.open(io.BytesIO(source)) as container:
+        return parameter_sets(container.streams.video[0].codec_context.extradata or b"")
 
 
 @dataclass(slots=True)

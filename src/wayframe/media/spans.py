@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from wayframe.errors import MediaError
 from wayframe.media.bitstream import parameter_sets
 from wayframe.media.index import VideoIndex, index
 
-_RATE_TOLERANCE = 1e-4
+RATE_TOLERANCE = 1e-4
 """Rates of other containers are rounded; 24 and 24000/1001 differ by ten times as much."""
 
 
@@ -20,11 +20,13 @@ class Join:
     """How two neighbouring pieces meet in `overlap` shared frames.
 
     `blend`: the last frames of the left piece are mixed with the first ones of the right piece. Otherwise a cut: the
-    first frames of the right piece are dropped, because the left piece already shows them.
+    first frames of the right piece are dropped, because the left piece already shows them, or, to keep those of the
+    `right`, the last ones of the left piece.
     """
 
     overlap: int
     blend: bool
+    keep: Literal["left", "right"] = "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ def _check_like(piece: VideoIndex, first: VideoIndex) -> None:
             f"{piece.path}: is {piece.width}x{piece.height}, but {first.path} is {first.width}x{first.height}; "
             "pieces of different size cannot be joined"
         )
-    if abs(piece.fps - first.fps) > _RATE_TOLERANCE * first.fps:
+    if abs(piece.fps - first.fps) > RATE_TOLERANCE * first.fps:
         raise MediaError(
             f"{piece.path}: has {float(piece.fps):g} frames a second, but {first.path} has {float(first.fps):g}; "
             "pieces of different rate cannot be joined"
@@ -92,9 +94,12 @@ def _check_like(piece: VideoIndex, first: VideoIndex) -> None:
 
 def _kept_out(joins: Sequence[Join], number: int) -> tuple[int, int]:
     """Frames at both ends of a piece that are not its body."""
-    before = joins[number - 1].overlap if number else 0
-    after = joins[number].overlap if number < len(joins) and joins[number].blend else 0
-    return before, after
+    before = joins[number - 1] if number else None
+    after = joins[number] if number < len(joins) else None
+    return (
+        before.overlap if before and (before.blend or before.keep == "left") else 0,
+        after.overlap if after and (after.blend or after.keep == "right") else 0,
+    )
 
 
 def spans(
@@ -108,11 +113,11 @@ def spans(
         before, after = _kept_out(joins, number)
         if before and joins[number - 1].blend:
             yield Mix(left=pieces[number - 1], right=piece, frames=before)
-        yield from _body(piece, number, range(before, piece.frames - after), parameters)
+        yield from body_spans(piece, number, range(before, piece.frames - after), parameters)
 
 
-def _body(piece: VideoIndex, number: int, body: range, parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
-    """One piece's own frames: what stands between IDR frames is copied, the rest encoded."""
+def body_spans(piece: VideoIndex, number: int, body: range, parameters: tuple[bytes, ...] | None) -> Iterator[Span]:
+    """Frames of one piece: what stands between IDR frames is copied, the rest encoded."""
     start, stop, reason = _copyable(piece, body, parameters)
     if body.start < start:
         yield Recode(piece=piece, number=number, start=body.start, stop=start, reason=reason)

@@ -34,6 +34,8 @@ def _named(spec: TravelSpec) -> Iterator[tuple[str, str]]:
     """The field and the name of every video."""
     if spec.continue_from is not None:
         yield "continue_from", spec.continue_from
+    for number, clip in enumerate(spec.join.clips if spec.join else ()):
+        yield f"join.clips[{number}]", clip.video
 
 
 def _facts(path: Path, *, field: str, home: Home) -> ClipFacts:

@@ -1,4 +1,4 @@
-"""Frames that segments start from: of the segment before, or of a video."""
+"""Frames that segments start from and lead to: of the segment before, or of a video."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ class Contexts:
         if video is None:
             raise StoreError(f"segment {segment.index} starts from segment {before.index}, which is not published")
         return tuple(decode(video, start=before.frames - segment.overlap_before, stop=before.frames))
+
+    def after(self, segment: SegmentPlan) -> tuple[Frame, ...]:
+        """The frames of a video that a segment leads to; nothing when it leads to a keyframe or nowhere."""
+        return () if segment.given_after is None else self.span(segment.given_after)
 
     def span(self, span: ClipSpan) -> tuple[Frame, ...]:
         """Frames of a video, fitted to the output as keyframes are."""

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from wayframe.core.capsule import CAPSULE_KEY, seal
@@ -100,10 +101,15 @@ class Finish:
 
 
 def joins(plan: Plan, artifacts: Mapping[int, Artifact]) -> Sequence[Join]:
-    """How neighbours are joined: a blend where two different pictures overlap, else a cut."""
+    """How neighbours are joined: a blend where two different pictures overlap, else a cut.
+
+    A piece of a video keeps its frames beside a bridge, which shows the same ones.
+    """
     found = []
-    for segment in plan.segments[1:]:
-        altered = bool(artifacts[segment.index].facts.get("altered"))
-        blended = segment.overlap_before > 1 and (plan.chaining == "independent" or altered)
-        found.append(Join(overlap=segment.overlap_before, blend=blended))
+    for left, right in pairwise(plan.segments):
+        given = [segment for segment in (left, right) if segment is right or segment.given_after]
+        altered = any(artifacts[segment.index].facts.get("altered") for segment in given)
+        shared = plan.chaining == "chained" or left.piece is not None or right.piece is not None
+        blended = right.overlap_before > 1 and (altered or not shared)
+        found.append(Join(overlap=right.overlap_before, blend=blended, keep="right" if right.piece else "left"))
     return found

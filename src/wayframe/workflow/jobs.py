@@ -42,7 +42,7 @@ class Keyframes:
 
 
 class JobBatch(Sequence[SegmentJob]):
-    """The jobs of some segments of a plan, each made on demand; `contexts` gives the frames that they start from."""
+    """The jobs of some segments of a plan, each made on demand; `contexts` gives the frames of both ends."""
 
     def __init__(
         self,
@@ -81,4 +81,5 @@ class JobBatch(Sequence[SegmentJob]):
             last=None if last is None else self._keyframes[last],
             given=self._contexts.before(segment) if self._contexts else (),
             guide=self._guides.of(segment) if self._guides else (),
+            given_after=self._contexts.after(segment) if self._contexts else (),
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wayframe.core.clips import ClipSpan
 from wayframe.core.events import (
     EngineTold,
     FindingMade,
@@ -24,7 +25,7 @@ from wayframe.core.events import (
 from wayframe.core.findings import Finding
 from wayframe.core.levels import missing_steps, segment_differences, step_differences
 from wayframe.core.plan import Plan, SegmentPlan
-from wayframe.core.plan_keys import STILL_VERSION
+from wayframe.core.plan_keys import PIECE_VERSION, STILL_VERSION
 from wayframe.engines.base import Engine, EngineEvent, EngineSaid, FrameDone, SegmentDone, SegmentJob, StepDone
 from wayframe.errors import CancelledError, EngineError, StoreError
 from wayframe.media.encode import PROFILES, VideoWriter
@@ -33,6 +34,7 @@ from wayframe.workflow.contexts import Contexts
 from wayframe.workflow.guides import Guides
 from wayframe.workflow.jobs import JobBatch, Keyframes
 from wayframe.workflow.look import SegmentLook
+from wayframe.workflow.pieces import cut_piece
 from wayframe.workflow.tasks import Tasks
 
 
@@ -118,11 +120,13 @@ class Renderer:
         return True
 
     def _made(self, segments: Sequence[SegmentPlan]) -> None:
-        """Make segments that were not found: keyframes that stand still, and the others by the engine in one batch."""
+        """Make segments that were not found: stills and pieces of videos, and the others by the engine in one batch."""
         for segment in segments:
             if segment.still:
                 self._hold(segment)
-        rendered = [segment.index for segment in segments if not segment.still]
+            elif segment.piece is not None:
+                self._cut(segment, span=segment.piece)
+        rendered = [segment.index for segment in segments if segment.is_rendered]
         if rendered:
             self._render(rendered)
 
@@ -148,8 +152,28 @@ class Renderer:
                 self.tasks.emit(FrameRendered(segment=segment.index, done=index + 1, frames=segment.frames))
             self._publish(current, maker=STILL_VERSION, denoises=False)
 
+    def _cut(self, segment: SegmentPlan, *, span: ClipSpan) -> None:
+        """A piece of a video; its packets are copied where that can be."""
+        self.tasks.change(TaskKind.SEGMENT, TaskState.RUNNING, segment=segment.index)
+        with self.store.staging() as folder:
+            target = folder / f"{segment.index}-{VIDEO}"
+            made = cut_piece(span, contexts=self._contexts(), target=target, cancelled=self.cancelled)
+            for found in made.findings:
+                self.tasks.emit(FindingMade(finding=replace(found, where=f"segments[{segment.index}]")))
+            facts = {
+                "engine": PIECE_VERSION,
+                "frames": made.frames,
+                "digest": made.digest,
+                "altered": False,
+                "steps": None,
+            }
+            self._shelve(segment, target, facts=facts)
+
+    def _contexts(self) -> Contexts:
+        return Contexts(plan=self.plan, clips=self.clips, published=self._published)
+
     def _render(self, numbers: Sequence[int]) -> None:
-        contexts = Contexts(plan=self.plan, clips=self.clips, published=self._published)
+        contexts = self._contexts()
         guides = Guides(plan=self.plan, videos=self.guides, store=self.store)
         jobs = JobBatch(self.plan, self.keyframes, segments=numbers, contexts=contexts, guides=guides)
         engine = self.engine()
@@ -235,7 +259,10 @@ class Renderer:
             "altered": current.altered,
             "steps": current.steps if denoises else None,
         }
-        artifact = self.store.publish(writer.path, key=segment.key, facts=facts)
+        self._shelve(segment, writer.path, facts=facts)
+
+    def _shelve(self, segment: SegmentPlan, video: Path, *, facts: dict[str, Any]) -> None:
+        artifact = self.store.publish(video, key=segment.key, facts=facts)
         self._done[segment.index] = artifact
         task = self.tasks.segment(segment.index)
         self.tasks.emit(SegmentPublished(task=task, segment=segment.index, **_told(artifact)))

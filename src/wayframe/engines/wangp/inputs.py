@@ -115,7 +115,7 @@ def check_plan(plan: Plan, *, model_type: str | None) -> None:
     named = wangp_name(plan.model, said=model_type)
     loras = {name: lora_name(lora.file) for name, lora in plan.loras.items()}
     for segment in plan.segments:
-        if segment.still:
+        if not segment.is_rendered:
             continue
         plain_settings(segment, model_type=named, resolution=plan.resolution, loras=loras)
         chained = segment.overlap_before if plan.starts_from_before(segment) else 0
@@ -123,6 +123,7 @@ def check_plan(plan: Plan, *, model_type: str | None) -> None:
         if plan.kind in _ONE_FRAME and plan.ends(segment)[0] is None and not given:
             problem = "leads to a keyframe from nowhere, and an image-to-video model of WanGP needs a start"
             raise EngineError(f"segment {segment.index} {problem}; use a VACE model, or leave the lead out")
+        given = max(given, segment.given_after.frames if segment.given_after else 0)
         if given > 1 and plan.kind in _ONE_FRAME:
             raise _one_frame_only(segment.index, given=given)
 
