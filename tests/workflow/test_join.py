@@ -9,7 +9,7 @@ import pytest
 
 from wayframe.errors import SpecError
 from wayframe.media.index import decode, index, packet_digest
-from wayframe.workflow.sources import trip_of_video
+from wayframe.workflow.sources import Reading, payload_source, trip_of_spec, trip_of_video
 from workflow.engines import Scripted, install
 from workflow.rides import HEIGHT, WIDTH, Data, Ground, Watch, through
 from workflow.test_shapes import CLOSE, frames, psnr, video
@@ -126,6 +126,21 @@ def test_a_span_is_rendered_anew_between_its_head_and_its_tail(ground: Ground, t
     assert len(shown) == len(ours)
     assert all(psnr(x, y) > CLOSE for x, y in zip([*shown[:6], *shown[11:]], [*ours[:6], *ours[11:]], strict=True))
     assert not any(np.array_equal(shown[at], ours[at]) for at in range(6, 11))
+
+
+def test_an_upstream_payload_that_joins_clips_is_run(ground: Ground):
+    video(ground.folder / "a.mp4", 20)
+    video(ground.folder / "b c.mp4", 20)
+    clips = [{"url": f"https://files.example/u/{name}?token=s3cr3tvalue9"} for name in ("a.mp4", "b%20c.mp4")]
+    counts = {"context_frame_count": 4, "gap_frame_count": 10, "replace_mode": True}
+    payload = {"task_type": "join_clips_orchestrator", "orchestrator_details": {"clip_list": clips, **counts}}
+    reading = Reading(home=ground.home)
+    source = payload_source(payload, base=ground.folder, words={"engine": "null"}, reading=reading)
+    with pytest.raises(SpecError, match=r"join\.clips\[0\]: is an address, and a\.mp4 is not here; download it"):
+        trip_of_spec(source, home=ground.home)
+    result = ground.run_trip(trip_of_spec(source, home=ground.home, pictures=ground.folder))
+    assert result.record["outcome"]["frames"] == 16 + 9 + 15
+    assert "s3cr3tvalue9" not in str(result.record)
 
 
 def test_what_a_joined_video_carries_can_be_run_again(ground: Ground):

@@ -69,7 +69,7 @@ def is_payload(data: object) -> bool:
         return False
     inner = _unfolded(data.get(PARAMS))
     wraps = bool({DETAILS, OLD_DETAILS, INDIVIDUAL} & data.keys()) or (isinstance(inner, Mapping) and is_payload(inner))
-    return wraps or len({"task_type", *REQUIRED} & data.keys()) > ("keyframes" in data)
+    return wraps or len({"task_type", "clip_list", *REQUIRED} & data.keys()) > ("keyframes" in data)
 
 
 def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key) -> Payload:
@@ -93,6 +93,11 @@ def read_payload(data: object, *, is_secret: Callable[[str], bool] = names_a_key
     shape = Shape.TASK if task or params else Shape.DETAILS
     parts = {"task": task, "params": params, "details": details}
     return _payload(shape, details, parts=parts, clean=clean, secrets=secrets)
+
+
+def parts_of_payload(data: Mapping[str, Any]) -> tuple[Data, Data, Data]:
+    """The task's row, its params and its details, each without the one inside it. Raises `PayloadError`."""
+    return _parts(dict(_one_task(data)))
 
 
 def _one_task(data: object) -> Mapping[str, Any]:

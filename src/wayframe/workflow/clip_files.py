@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from wayframe.core.clips import ClipFacts
+from wayframe.core.plan import lora_name
 from wayframe.core.spec import TravelSpec
 from wayframe.errors import MediaError, SpecError
 from wayframe.media.index import index
@@ -13,14 +15,27 @@ from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
 
 
-def clip_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
+def clip_files(
+    spec: TravelSpec, *, base: Path, home: Home, folder: Path | None = None
+) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
     """The file and the facts of every video of a spec, in the order of the plan.
 
-    Reads their packets, and no pictures. Raises `SpecError` that names the field for one that is not there, or is none.
+    An address stands for the file of its name in `folder`. Reads packets, and no pictures. Raises `SpecError` that
+    names the field for one that is not there, or is none.
     """
     named = tuple(_named(spec))
-    files = tuple(base / name for _, name in named)
+    files = tuple(_place(name, base=base, folder=folder, field=field) for field, name in named)
     return files, tuple(_facts(path, field=field, home=home) for path, (field, _) in zip(files, named, strict=True))
+
+
+def _place(name: str, *, base: Path, folder: Path | None, field: str) -> Path:
+    if "://" not in name:
+        return base / name
+    file = unquote(lora_name(name.split("?")[0]))
+    if folder is None:
+        fix = "download it into a folder, and name that with --keyframes"
+        raise SpecError(field, f"is an address, and {file} is not here", fix=fix)
+    return folder / file
 
 
 def guide_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:

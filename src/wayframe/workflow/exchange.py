@@ -50,7 +50,9 @@ def import_file(path: Path, *, reading: Reading) -> Imported:
 
 
 def _check_plan(spec: TravelSpec, *, name: str, home: Home) -> None:
-    """Plan a spec without looking for any file; a payload always has a resolution."""
+    """Plan a spec without looking for any file; a travel's payload always has a resolution, a join needs its clips."""
+    if spec.join is not None:
+        return
     width, height = (int(side) for side in str(spec.resolution).split("x"))
     facts = [KeyframeFacts(digest="", width=width, height=height) for _ in spec.stops]
     try:

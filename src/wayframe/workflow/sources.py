@@ -11,6 +11,7 @@ from wayframe.core.capsule import CAPSULE_KEY, unseal
 from wayframe.core.documents import parse_plan
 from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import is_payload, without_secrets
+from wayframe.core.payload_join import import_join, is_join
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_rules import PAYLOAD_SECRET
 from wayframe.core.payload_spec import Imported, import_payload
@@ -120,7 +121,8 @@ def _only_for_payloads(reading: Reading | None, *, name: str) -> None:
 def payload_source(data: object, *, base: Path, words: Mapping[str, Any], reading: Reading) -> SpecSource:
     """The spec that an upstream payload stands for; secrets are taken out before anything is read."""
     catalogue = load_catalogue(reading.home or open_home(make=False))
-    imported = import_payload(
+    read = import_join if is_join(data) else import_payload
+    imported = read(
         Redactor(secret_values(data)).value(data),
         catalogue=catalogue,
         like=reading.like,

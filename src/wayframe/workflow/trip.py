@@ -98,7 +98,7 @@ def prepare(
     the payload that the spec was made of. Raises `InputError` for anything that is wrong.
     """
     images, facts = keyframe_files(spec, base=base, pictures=pictures, home=home)
-    clips, clip_facts = clip_files(spec, base=base, home=home)
+    clips, clip_facts = clip_files(spec, base=base, home=home, folder=pictures)
     catalogue = load_catalogue(home)
     size = first_size([(one.width, one.height) for one in facts], clips=clip_facts)
     resolve_with = partial(resolve, spec, catalogue=catalogue, first_size=size, clips=clip_facts)
