@@ -309,32 +309,34 @@ def test_options_that_name_files_or_programs_cannot_be_set(stage: Stage, browser
 
 
 def nested(depth: int) -> str:
-    return '{"spec": ' + '{"a": ' * depth + "1" + "}" * depth + "}"
+    pictures = '"keyframes": [{"image": "a"}, {"image": "b"}]'
+    return f'{{"spec": {{{pictures}, "carried": ' + '{"a": ' * depth + "1" + "}" * depth + "}}"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        nested(100),
-        nested(100_000),
-        '{"spec": {"keyframes": NaN}}',
-        '{"spec": {"seed": 1e400, "keyframes": []}}',
-        '{"spec": {"seed": ' + "9" * 5000 + "}}",
-        '{"spec": {"prompt": "\\ud800", "keyframes": [{"image": "a"}]}}',
-        '{"spec": {"steps": 1000000000, "keyframes": [{"image": "a"}, {"image": "b"}]}}',
-        '{"spec": {"phases": [{"steps": 999}, {"steps": 999}], "keyframes": [{"image": "a"}]}}',
-        '{"spec": {"keyframes": [' + ",".join(['{"image": "a"}'] * 1001) + "]}}",
-        '{"spec"',
-        "[]",
-        '"x"',
-    ],
-    ids=range(12),
-)
+COSTLY = {
+    nested(30): "is nested more than 24 levels deep",
+    nested(100_000): "",
+    '{"spec": {"carried": {"a": NaN}, "keyframes": []}}': "not finite",
+    '{"spec": {"seed": 1e400, "keyframes": []}}': "not finite",
+    '{"spec": {"seed": ' + "9" * 100 + "}}": "a number that is too large",
+    '{"spec": {"seed": ' + "9" * 5000 + "}}": "",
+    '{"spec": {"prompt": "\\ud800", "keyframes": [{"image": "a"}]}}': "no text",
+    '{"spec": {"steps": 1000000000, "keyframes": [{"image": "a"}, {"image": "b"}]}}': "steps: at most 1000",
+    '{"spec": {"phases": [{"steps": 999}, {"steps": 999}], "keyframes": [{"image": "a"}]}}': "steps: at most 1000",
+    '{"spec": {"steps": 900, "keyframes": [' + ",".join(['{"image": "a"}'] * 200) + "]}}": "100000 of all segments",
+    '{"spec": {"keyframes": [' + ",".join(['{"image": "a"}'] * 1001) + "]}}": "keyframes: at most 1000",
+    '{"spec"': "",
+    "[]": "",
+    '"x"': "",
+}
+
+
+@pytest.mark.parametrize("body", COSTLY, ids=range(len(COSTLY)))
 def test_json_that_would_cost_too_much_is_refused_at_once(browser: Browser, body: str) -> None:
-    headers = {"Content-Type": "application/json"}
-    answer = browser.post("/plan", content=body, headers=headers)
+    answer = browser.post("/plan", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+    assert COSTLY[body] in answer.json()["detail"]
 
 
 def test_a_form_of_another_site_is_no_json(browser: Browser) -> None:

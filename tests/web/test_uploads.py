@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import struct
 import time
 import zlib
@@ -141,10 +142,19 @@ def test_a_picture_that_takes_too_long_is_given_up(stage: Stage) -> None:
 
 
 def test_a_child_gets_no_more_memory_than_is_allowed(stage: Stage) -> None:
-    """Half a GiB is enough to start; the picture's pixels alone take more than what is left."""
-    with Browser.of(stage.place, Settings(limits=Limits(memory=2**29, pixels=10**9))) as browser:
-        answer = browser.post("/uploads", content=png(20_000, 20_000))
+    with Browser.of(stage.place, Settings(limits=Limits(memory=2**30, pixels=10**9))) as browser:
+        assert browser.post("/uploads", content=png(16, 16)).status_code == 201
+        answer = browser.post("/uploads", content=png(13_000, 13_000))
         assert answer.status_code == 422
+
+
+def test_an_id_that_leads_elsewhere_is_no_upload(stage: Stage, browser: Browser) -> None:
+    upload = browser.send(stage.ground.folder / "0.png")
+    for path in uploads(stage).glob(f"{upload}*"):
+        shutil.copy(path, stage.ground.home.root / f"planted{path.name[64:]}")
+    spec = {"engine": "null", "keyframes": [{"image": "../planted"}, {"image": upload}], "resolution": "64x48"}
+    answer = browser.post("/plan", json={"spec": spec})
+    assert (answer.status_code, answer.json()["field"]) == (422, "keyframes[0].image")
 
 
 def test_what_broken_off_requests_left_and_what_is_old_is_removed(stage: Stage, browser: Browser) -> None:

@@ -136,7 +136,7 @@ class _Child:
 
     def __init__(self, limits: Limits) -> None:
         self.asked = 0
-        seconds = int(limits.decoding) * TASKS
+        seconds = max(int(limits.decoding * TASKS), 1)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         theirs_in, self._input = os.pipe()
         self._output, theirs_out = os.pipe()

@@ -92,8 +92,6 @@ class Workroom:
     def _link(self, upload_id: str, *, said: str, index: int, folder: Path) -> str:
         """Link a picture into the folder under the name that the client gave it; the link's name."""
         try:
-            if not _ID.fullmatch(upload_id):
-                raise StoreMissingError(upload_id)
             upload, path = self.uploads.find(upload_id), self.uploads.path(upload_id)
         except StoreMissingError as error:
             fix = "send the picture to /api/v1/uploads and give its id"
