@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -93,8 +94,7 @@ def up(
         port = None if metrics is None else metrics + 1 + number
         name = "cpu" if gpu == "cpu" and not workers else f"{'gpu' if gpu != 'cpu' else 'cpu'}{number}"
         parts.append(common.part("worker", ["--gpu", gpu, *shared], label=name, metrics=port))
-    words = ["--host", page_host, "--port", str(page_port), *_word("--token-file", token_file)]
-    parts += common.page(wanted=page, words=words)
+    parts += common.page(wanted=page, host=page_host, port=page_port, token_file=token_file)
     stop = _stop()
     Up(home=place.home, parts=parts, stop=stop, say=_say).run()
 
@@ -205,8 +205,11 @@ class _Common:
             last=last,
         )
 
-    def page(self, *, wanted: bool | None, words: list[str]) -> list[Part]:
-        """The page's server, where it is wanted, or is installed and nobody said otherwise."""
+    def page(self, *, wanted: bool | None, host: str, port: int, token_file: Path | None) -> list[Part]:
+        """The page's server, where it is wanted, or is installed and nobody said otherwise.
+
+        Raises `SpecError` for one that others could reach without a token.
+        """
         from sys import executable
 
         from wayframe.cli.serve import check_extra, missing_packages
@@ -216,8 +219,13 @@ class _Common:
             check_extra()
         if wanted is False or missing_packages():
             return []
+        from wayframe.web.settings import Settings, read_token
+
+        settings = Settings(host=host, port=port, token=read_token(token_file))
+        settings.check()
+        words = ["--host", host, "--port", str(port), *_word("--token-file", token_file)]
         command = [executable, "-m", "wayframe", "serve", "--no-open", "--home", str(self.place.home.root), *words]
-        return [Part(name="page", command=command, environment=self._addresses())]
+        return [Part(name=f"page {settings.address}", command=command, environment=self._addresses())]
 
     def _addresses(self) -> Mapping[str, str]:
         from wayframe.workflow.queue.place import DATABASE_VARIABLE, STORE_VARIABLE
