@@ -38,7 +38,9 @@ def serve(
     token_file: TokenOption = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", help="A further name that it is called by, as behind a proxy.", show_default=False),
+        typer.Option(
+            "--allow-host", help="A further name that it is called by, as behind a proxy.", show_default=False
+        ),
     ] = None,
     fetch_host: Annotated[
         list[str] | None,
