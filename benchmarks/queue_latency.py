@@ -18,7 +18,7 @@ import time
 
 import psutil
 from parts.queue_sites import first_start, sites, take, warm
-from sqlalchemy import MetaData, String, Table, cast, insert, literal, null, select
+from sqlalchemy import MetaData, String, Table, cast, insert, literal, null, select, true
 
 from faults.queue.site import BEAT, Site
 from wayframe.workflow.queue.adapter import PICK_SECONDS, dbos_priority, depths
@@ -70,7 +70,8 @@ def fill(site: Site, count: int) -> None:
         values = {column.name: one.c[column.name] for column in table.columns} | {name: null() for name in EMPTY}
         values["workflow_uuid"] = literal("filled-").concat(cast(numbers.c.n, String))
         values["status"], values["priority"] = literal("ENQUEUED"), literal(dbos_priority(-100, number=0))
-        connection.execute(insert(table).from_select(list(values), select(*values.values()).select_from(one, numbers)))
+        rows = select(*values.values()).select_from(one.join(numbers, true()))
+        connection.execute(insert(table).from_select(list(values), rows))
 
 
 def look_ms(site: Site) -> float:
