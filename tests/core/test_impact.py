@@ -35,7 +35,8 @@ OURS = {
     WORKFLOW: """model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity
         loop lead trail hold still segments given continue_from clips
         keyframes bundles written prompts.write prompts.model prompts.base_url""",
-    PICTURE: """image prompt text_before text_after negative_prompt seed at resolution segment_frames overlap guidance flow_shift fit matte
+    PICTURE: """image prompt text_before text_after negative_prompt seed at resolution segment_frames overlap guidance
+        flow_shift fit matte
         curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest cfg_star cfg_zero""",
     COSMETIC: "fps profile partial",
     NOISE: "key plan_digest created finished tasks",

@@ -47,7 +47,9 @@ def test_each_address_is_a_finding_and_stops_a_run(ground: Ground):
     _, facts = keyframe_files(spec("0.png", ADDRESS, resolution="96x64"), base=ground.folder, pictures=None)
     (found,) = remote_findings(facts)
     assert (found.where, found.evidence) == ("keyframes[1]", {"address": "https://example.invalid/a%20b/1.png"})
-    with pytest.raises(ImageError, match=r"keyframes: 1 of them are not here: 1\.png; leave out --offline, or download"):
+    with pytest.raises(
+        ImageError, match=r"keyframes: 1 of them are not here: 1\.png; leave out --offline, or download"
+    ):
         check_pictures([str(found.evidence["address"])])
     check_pictures([])
 

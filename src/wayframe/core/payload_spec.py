@@ -301,9 +301,7 @@ def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
-            if key == guides:
-                continue
-            if key in SWITCHED and getattr(payload.wire, key) not in (None, *_OFF.get(key, (False, -1))):
+            if key == guides or _is_switched_on(payload, key):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):
                 message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"
@@ -317,6 +315,11 @@ def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
     if carried:
         message = f"{len(carried)} keys without an effect are carried along"
         yield finding(PAYLOAD_CARRIED, message, where="carried", evidence={"keys": carried})
+
+
+def _is_switched_on(payload: Payload, key: str) -> bool:
+    """Whether a key is a switch that does something here, and is on."""
+    return key in SWITCHED and getattr(payload.wire, key) not in (None, *_OFF.get(key, (False, -1)))
 
 
 def _unread_of_phases(payload: Payload) -> Iterator[Finding]:

@@ -37,6 +37,8 @@ CLIP_FITTED = rule(
     why="Its frames are fitted as keyframes are: enlarged or made smaller, and cut off or barred by `fit`.",
     action="Set `resolution` to the video's where they should stay as they are.",
 )
+LOOP_NEEDS = 2
+"""A loop goes somewhere in between: of two equal pictures another rule speaks."""
 _IMAGE_TO_VIDEO = ("i2v", "flf2v")
 
 
@@ -50,7 +52,8 @@ def shape_findings(plan: Plan, *, model: Model | None, denoises: bool) -> Iterat
 
 def _loops(plan: Plan) -> Iterator[Finding]:
     pictures = plan.keyframes
-    if len(pictures) > 1 and pictures[0].digest == pictures[-1].digest and pictures[-1].at == plan.frames - 1:
+    returns = len(pictures) > LOOP_NEEDS and pictures[0].digest == pictures[-1].digest
+    if returns and pictures[-1].at == plan.frames - 1:
         message = f"frame {plan.frames - 1} shows keyframe 0 again"
         yield finding(LOOP_REPEATS, message, where="loop", evidence={"frame": plan.frames - 1})
 
