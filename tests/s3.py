@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,7 +103,11 @@ class _Relay(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def relay(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client was killed in mid-upload: the store gets nothing whole, and keeps nothing
+            self.close_connection = True
+            return
         faults = self.server.faults
         hit = faults.hit(self.command, path=self.path)
         if hit and faults.delay:
@@ -111,11 +115,10 @@ class _Relay(BaseHTTPRequestHandler):
         if hit and faults.status:
             self._answer(faults.status.popleft(), faults.body, headers=[])
             return
-        connection = http.client.HTTPConnection(self.server.behind, timeout=PATIENCE)
-        connection.request(self.command, self.path, body=body, headers=dict(self.headers))
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
+        with closing(http.client.HTTPConnection(self.server.behind, timeout=PATIENCE)) as connection:
+            connection.request(self.command, self.path, body=body, headers=dict(self.headers))
+            answer = connection.getresponse()
+            data = answer.read()
         if hit and faults.flip and data:
             data = data[:-1] + bytes([data[-1] ^ 1])
         if hit and faults.drop:

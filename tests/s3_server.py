@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -16,10 +17,14 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def in_turn(application: Application) -> Application:
-    """One request at a time: moto looks whether an object exists and makes it in two steps, S3 does it in one."""
+    """One request at a time: moto looks whether an object exists and makes it in two steps, S3 does it in one.
+
+    The body is read before its turn: a client that sends it slowly, or not to its end, holds up nobody else.
+    """
     lock = Lock()
 
     def serve_one(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         with lock:
             return application(environ, start_response)
 

@@ -22,7 +22,8 @@ def stage(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def browser(stage: Stage) -> Iterator[Browser]:
-    """The page of that queue, in this process, for whoever is on this machine."""
+def browser(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    """The page of that queue, in this process, for whoever is on this machine; its list never rests between looks."""
+    monkeypatch.setattr("wayframe.web.index.REST", 0.0)
     with Browser.of(stage.place) as made:
         yield made

@@ -68,7 +68,7 @@ def test_an_engine_is_closed_when_its_report_fails(ground: Ground, monkeypatch: 
     install(monkeypatch, engine)
     with pytest.raises(EngineError, match="the card is gone"):
         ground.run(denoised())
-    assert engine.closed == 3
+    assert engine.closed == len(engine.setups) > 1  # each that was made: to plan, to check, to render
 
 
 def test_two_runs_are_compared_by_what_their_engines_counted(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
