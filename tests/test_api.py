@@ -134,8 +134,10 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 def test_help_loads_no_heavy_module() -> None:
     code = (
-        "import sys\nfrom wayframe.cli.app import app\n"
+        "import sys\nfrom wayframe.cli.app import app\nfrom wayframe.cli.lazily import offered\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "assert 'wayframe.cli.make' not in sys.modules\n"
+        "offered()\n"  # nor do the modules of the commands
         "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()

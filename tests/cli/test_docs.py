@@ -9,6 +9,7 @@ import pytest
 
 from wayframe.cli.app import app
 from wayframe.cli.docs import cli_markdown, commands, main
+from wayframe.cli.lazily import offered
 
 COMMANDS = ("run", "demo", "plan", "lint", "show", "runs", "schema", "new", "doctor")
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -24,7 +25,7 @@ def test_the_page_has_every_command_and_every_option_that_help_shows(
     monkeypatch.setenv("COLUMNS", "200")
     sections = dict(re.findall(r"^## (wayframe [\w ]+)\n(.*?)(?=^## |\Z)", cli_markdown(), re.DOTALL | re.MULTILINE))
     assert sections.keys() >= {f"wayframe {name}" for name in COMMANDS}
-    assert list(sections) == [name for name, _ in commands(app, prefix="wayframe")]
+    assert list(sections) == [name for name, _ in commands(offered(), prefix="wayframe")]
     for name, text in sections.items():
         with pytest.raises(SystemExit):
             app([*name.split()[1:], "--help"])

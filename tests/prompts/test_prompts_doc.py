@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wayframe.cli.app import app
 from wayframe.cli.docs import commands
+from wayframe.cli.lazily import offered
 from wayframe.core.spec import parse_spec
 from wayframe.prompts.instructions import load_instruction
 from wayframe.prompts.keys import FILE_VARIABLE, KEY_VARIABLE, URL_VARIABLE
@@ -46,7 +46,7 @@ def test_every_variable_and_every_linked_file_is_there():
 
 
 def test_every_command_that_it_names_exists():
-    known = {name for name, _ in commands(app, prefix="wayframe")}
+    known = {name for name, _ in commands(offered(), prefix="wayframe")}
     named = {f"wayframe {words}" for words in re.findall(r"wayframe ((?:models )?[a-z]+) ", PAGE)}
     assert "wayframe models pull" in named
     assert named <= known

@@ -10,29 +10,14 @@ from typing import Annotated
 import typer
 
 from wayframe import __version__
-from wayframe.cli import (
-    after,
-    comparing,
-    database,
-    exchange,
-    inspecting,
-    join,
-    logs,
-    look,
-    make,
-    models,
-    prompts,
-    queue,
-    serve,
-    serving,
-    setup,
-)
+from wayframe.cli.lazily import LazyGroup
 from wayframe.errors import CancelledError, WayframeError
 
 INTERRUPTED = 130
 
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
     rich_markup_mode=None,  # what draws help in boxes takes longer to import than all the rest
     pretty_exceptions_enable=False,
@@ -54,23 +39,6 @@ def _options(
     ] = False,
 ) -> None:
     del version
-
-
-make.register(app)
-join.register(app)
-look.register(app)
-comparing.register(app)
-inspecting.register(app)
-after.register(app)
-setup.register(app)
-models.register(app)
-queue.register(app)
-database.register(app)
-serving.register(app)
-serve.register(app)
-logs.register(app)
-exchange.register(app)
-prompts.register(app)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -99,7 +99,7 @@ def compare(
     embed: EmbedOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Say what differs between runs, what it means, and what to try next.
+    """Say what differs between runs and what it means, and what to try next.
 
     Exit code 0: the same; 1: different; 2: trouble, or nothing to compare.
     """

@@ -26,9 +26,9 @@ _VALUES: dict[type, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "
 
 def cli_markdown() -> str:
     """All commands with their arguments and options, as Markdown."""
-    from wayframe.cli.app import app
+    from wayframe.cli.lazily import offered
 
-    return "\n".join([HEAD, *(_section(name, command) for name, command in commands(app, prefix="wayframe"))])
+    return "\n".join([HEAD, *(_section(name, command) for name, command in commands(offered(), prefix="wayframe"))])
 
 
 def commands(app: typer.Typer, *, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -50,7 +50,7 @@ def inspect(
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Measure a video - joins, keyframes, motion, flicker, frozen frames - and draw it as curves (PNG)."""
+    """Measure a video, and draw it as curves (PNG): joins, keyframes, motion, flicker, frozen frames."""
     from wayframe.media.plot import plot_metrics
 
     if out is not None:

@@ -152,7 +152,7 @@ def show(
     store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show a run, one that is still going on too, or what a video carries."""
+    """Show a run, a running one too, or what a video carries."""
     record = _record(what, where=Where(database=database, store=store, home=home))
     if "logged" in record and level is None and not json:
         from wayframe.cli.log_views import print_logged
