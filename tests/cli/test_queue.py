@@ -19,6 +19,7 @@ pytest.importorskip("dbos")
 
 from cli.terminal import Terminal
 from wayframe.core.plan_keys import keyed
+from wayframe.media.index import index
 from wayframe.store.home import open_home
 from wayframe.workflow.queue.client import QueueClient
 from wayframe.workflow.queue.finishing import Finishing
@@ -26,6 +27,7 @@ from wayframe.workflow.queue.place import Place
 from workflow.queue.rows import new_worker
 from workflow.queue.stage import Stage
 from workflow.rides import lines, through
+from workflow.test_shapes import video
 
 TRIP = ("0.png", "1.png", "2.png", "--engine", "null", "--frames", "5")
 SEEDS = itertools.count(1)
@@ -83,6 +85,21 @@ class TestAtWork:
         assert f"run {stage.place.runs.get('last').run_id} started: 2 segments, 8 frames, engine null" in ran.err
         assert there("run", *words, "--out", "here.mp4", "--quiet", "--home", there.folder / "other").code == 0
         assert (there.folder / "there.mp4").read_bytes() == (there.folder / "here.mp4").read_bytes()
+
+    def test_joins_are_made_by_others_and_their_bridges_kept(self, there: Terminal, stage: Stage) -> None:
+        for name in ("left.mp4", "right.mp4"):
+            video(there.folder / name, 10 + next(SEEDS))
+        database = stage.environment["WAYFRAME_DATABASE"]
+        words = ("--context", "2", "--keep-bridges", "bridges", "--database", database)
+        joined = there("join", "left.mp4", "right.mp4", "--gap", "5", *words, "--out", "joined.mp4")
+        assert joined.code == 0, joined
+        assert index(there.folder / "bridges" / "bridge-0.mp4").frames == 9
+        assert "bridge bridges/bridge-0.mp4" in joined.out
+        frames = sum(index(there.folder / name).frames for name in ("left.mp4", "right.mp4"))
+        assert index(there.folder / "joined.mp4").frames == frames + 5
+        ran = there("regenerate", "joined.mp4", "--frames", "5:8", "--context", "3", "--database", database, "--quiet")
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+        assert there("show", "last", "--json").json()["outcome"]["frames"] == frames + 5
 
     def test_a_redo_says_what_it_makes_again(self, there: Terminal) -> None:
         assert there("submit", *trip(), "--follow", "--quiet").code == 0

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wayframe.workflow.out import Out
     from wayframe.workflow.queue.place import Place
     from wayframe.workflow.queue.rows import RunRow
+    from wayframe.workflow.run import RunResult
 
 SECONDS_BETWEEN_REASONS = 5.0
 FIRST_REASON = 1.5
@@ -26,8 +27,10 @@ class Follower:
         self._place, self._manner = place, manner
         self._now = datetime.now(UTC)
 
-    def follow(self, row: RunRow) -> None:
+    def follow(self, row: RunRow) -> RunResult:
         """Show what happens to a run until it ends; then fetch its files, and copy the video where it is wanted.
+
+        Gives what came of it.
 
         Raises `EngineError` with the reason when the run failed, and `CancelledError` when it was cancelled, or when
         the user stops to look.
@@ -45,7 +48,7 @@ class Follower:
         except CancelledError as error:
             back = f"run {row.run_id} goes on without this terminal; wayframe follow {row.run_id} comes back to it"
             raise CancelledError(back) from error
-        self._tell(ended, out=out)
+        return self._tell(ended, out=out)
 
     def _planned(self, row: RunRow) -> dict[str, object]:
         from wayframe.core.documents import plan_json
@@ -88,7 +91,7 @@ class Follower:
 
         return idle
 
-    def _tell(self, row: RunRow, *, out: Out | None) -> None:
+    def _tell(self, row: RunRow, *, out: Out | None) -> RunResult:
         from wayframe.errors import CancelledError, EngineError
         from wayframe.workflow.queue.finishing import Finishing
         from wayframe.workflow.queue.rows import QueueState
@@ -101,7 +104,9 @@ class Follower:
             raise EngineError(f"run {row.run_id} failed: {row.error}; wayframe retry {row.run_id} tries it again")
         if out is not None:
             out.deliver(folder.video)
+        result = RunResult(folder=folder, record=folder.read(), video=out.path if out else folder.video)
         if self._manner.show == "text":
             from wayframe.cli.views import print_result
 
-            print_result(RunResult(folder=folder, record=folder.read(), video=out.path if out else folder.video))
+            print_result(result)
+        return result

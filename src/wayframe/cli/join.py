@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from wayframe.cli.make import carry_out
 from wayframe.cli.options import EngineOptions, HomeOption, bridge_flags
+from wayframe.cli.places import StoreOption, Where
 from wayframe.cli.trips import (
     Difference,
     DifferenceOption,
@@ -18,6 +20,7 @@ from wayframe.cli.trips import (
     Manner,
     OutOption,
     QuietOption,
+    RunThereOption,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ def join(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json_events: EventsOption = False,
+    database: RunThereOption = None,
+    store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
     """Join videos: what lies between two of them is rendered, from frames of both."""
@@ -65,7 +70,8 @@ def join(
 
     manner = Manner(out=out, force=force, show=_show(quiet, json=json_events), on_difference=on_difference)
     source = join_source(clips, numbers=Numbers(context=context, gap=gap, replace=replace), words=words)
-    _make(source, home=home, options=option, manner=manner, keep=keep_bridges)
+    where = Where(database=database, store=store, home=home)
+    _make(source, where=where, options=option, manner=manner, keep=keep_bridges)
 
 
 @bridge_flags
@@ -84,6 +90,8 @@ def regenerate(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json_events: EventsOption = False,
+    database: RunThereOption = None,
+    store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:
     """Render a span of a video anew, from the frames on both sides of it; flags take the place of its own words."""
@@ -91,24 +99,32 @@ def regenerate(
 
     manner = Manner(out=out, force=force, show=_show(quiet, json=json_events), on_difference=on_difference)
     source = regenerate_source(video, frames=frames, context=context, words=words)
-    _make(source, home=home, options=option, manner=manner, keep=keep_bridges)
+    where = Where(database=database, store=store, home=home)
+    _make(source, where=where, options=option, manner=manner, keep=keep_bridges)
 
 
 def _show(quiet: bool, *, json: bool) -> str:
     return "quiet" if quiet else "json" if json else "text"
 
 
-def _make(
-    source: SpecSource, *, home: Path | None, options: list[str] | None, manner: Manner, keep: Path | None
-) -> None:
+def _make(source: SpecSource, *, where: Where, options: list[str] | None, manner: Manner, keep: Path | None) -> None:
+    from wayframe.store.artifacts import ArtifactStore
     from wayframe.store.home import open_home
     from wayframe.workflow.engine_options import parse_options
     from wayframe.workflow.join import keep_bridges
     from wayframe.workflow.sources import trip_of_spec
 
-    place = open_home(home)
-    said = parse_options(options or [])
-    result = carry_out(partial(trip_of_spec, source, home=place, options=said), home=home, manner=manner)
-    for path in keep_bridges(result, home=place, folder=keep) if keep else ():
-        if manner.show == "text":
+    place = open_home(where.home)
+    make = partial(trip_of_spec, source, home=place, options=parse_options(options or []))
+
+    def finished(record: Mapping[str, Any], store: ArtifactStore) -> None:
+        kept = keep_bridges(record, store=store, folder=keep) if keep else ()
+        for path in kept if manner.show == "text" else ():
             typer.echo(f"bridge {path}")
+
+    if where.database is not None:
+        from wayframe.cli.queue import run_there
+
+        run_there(make, where=where, manner=manner, finished=finished)
+    else:
+        finished(carry_out(make, home=where.home, manner=manner).record, ArtifactStore(place))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from wayframe.cli.trips import (
     PicturesOption,
     PlanOption,
     QuietOption,
+    RunThereOption,
     SourcesOption,
     VideoOption,
 )
@@ -64,15 +65,7 @@ def run(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json_events: EventsOption = False,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            metavar="URL",
-            help="Have the workers of this database render it, and follow; Ctrl-C leaves the run alone.",
-            show_default=False,
-        ),
-    ] = None,
+    database: RunThereOption = None,
     store: StoreOption = None,
     home: HomeOption = None,
 ) -> None:

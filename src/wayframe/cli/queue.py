@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,8 +38,10 @@ from wayframe.core.payload_like import Like
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from wayframe.store.artifacts import ArtifactStore
     from wayframe.workflow.queue.client import QueueClient, SubmitOptions
     from wayframe.workflow.queue.rows import RunRow
+    from wayframe.workflow.run import RunResult
     from wayframe.workflow.trip import Trip
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning, or `last`.")]
@@ -270,11 +272,18 @@ def collect(
         print_collected(collector.dry_run() if dry_run else collector.collect(), dry_run=dry_run)
 
 
-def run_there(make: Callable[[], Trip], *, where: Where, manner: Manner) -> None:
-    """Submit a trip and follow it: `wayframe run --database`."""
+def run_there(
+    make: Callable[[], Trip],
+    *,
+    where: Where,
+    manner: Manner,
+    finished: Callable[[Mapping[str, Any], ArtifactStore], None] = lambda _record, _store: None,
+) -> None:
+    """Submit a trip and follow it: `wayframe run --database`; `finished` gets its record, and where segments are."""
     with where.client() as client:
         options = _options(manner, name=None, priority=0, batch=0, keep_going=False)
-        _followed(client, _submitted(client, make, manner=manner, options=options), manner=manner)
+        result = _followed(client, _submitted(client, make, manner=manner, options=options), manner=manner)
+        finished(result.record, client.place.artifacts())
 
 
 def _options(manner: Manner, *, name: str | None, priority: int, batch: int, keep_going: bool) -> SubmitOptions:
@@ -310,10 +319,10 @@ def _again(client: QueueClient, row: RunRow, *, follow: bool) -> None:
         typer.echo(f"run {row.run_id} is {row.state.value} again; wayframe follow {row.run_id}")
 
 
-def _followed(client: QueueClient, row: RunRow, *, manner: Manner) -> None:
+def _followed(client: QueueClient, row: RunRow, *, manner: Manner) -> RunResult:
     from wayframe.cli.following import Follower
 
-    Follower(client.place, manner=manner).follow(row)
+    return Follower(client.place, manner=manner).follow(row)
 
 
 def _show(*, quiet: bool, json: bool) -> str:

@@ -47,6 +47,15 @@ DifferenceOption = Annotated[
     Difference,
     typer.Option("--on-difference", help="What a step that was not applied as planned does: it is a finding anyway."),
 ]
+RunThereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Have the workers of this database render it, and follow; Ctrl-C leaves the run alone.",
+        show_default=False,
+    ),
+]
 EventsOption = Annotated[
     bool, typer.Option("--json", help="Print events as JSON lines with UTC times, progress at most ten times a second.")
 ]

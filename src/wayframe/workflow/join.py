@@ -18,8 +18,6 @@ from wayframe.errors import SpecError, StoreError
 from wayframe.files import atomic_path
 from wayframe.media.index import index, read_metadata
 from wayframe.store.artifacts import ArtifactStore
-from wayframe.store.home import Home
-from wayframe.workflow.run import RunResult
 from wayframe.workflow.sources import Reading, SpecSource, capsule_of, payload_source, with_words
 
 KEPT = (*RecipeSpec.model_fields, "engine", "model", "preset", "profile", "fps", "fit", "matte", "seed")
@@ -112,13 +110,13 @@ def _own_words(spec: TravelSpec, plan: Mapping[str, Any], *, frame: int) -> dict
     return words
 
 
-def keep_bridges(result: RunResult, *, home: Home, folder: Path) -> list[Path]:
-    """Copy the bridges of a run, context included, as ``bridge-0.mp4`` and so on; gives their paths.
+def keep_bridges(record: Mapping[str, Any], *, store: ArtifactStore, folder: Path) -> list[Path]:
+    """Copy the bridges of a run's record, context included, as ``bridge-0.mp4`` and so on; gives their paths.
 
     Raises `StoreError` for one that is gone, and when the folder cannot be written to.
     """
-    store, kept = ArtifactStore(home), list[Path]()
-    bridges = [segment for segment in result.record["planned"]["segments"] if segment.get("given_after")]
+    kept = list[Path]()
+    bridges = [segment for segment in record["planned"]["segments"] if segment.get("given_after")]
     for number, segment in enumerate(bridges):
         found = store.find(segment["key"])
         if found is None:
