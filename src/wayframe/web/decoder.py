@@ -54,6 +54,16 @@ def frame(request: Mapping[str, Any]) -> dict[str, Any]:
     raise AssertionError("decode_some gives what it was asked for")
 
 
+def media(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a video or a sound is (`MediaFacts`); writes the last frame of a video small."""
+    from wayframe.media.kinds import media_facts
+
+    facts = media_facts(Path(request["path"]))
+    if facts.frames:
+        frame({**request, "index": facts.frames - 1, "width": request["side"]})
+    return asdict(facts)
+
+
 def capsule(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a video of ours carries."""
     from wayframe.workflow.sources import capsule_of
@@ -73,6 +83,7 @@ def curves(request: Mapping[str, Any]) -> dict[str, Any]:
 _DOES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "picture": picture,
     "frame": frame,
+    "media": media,
     "capsule": capsule,
     "curves": curves,
 }

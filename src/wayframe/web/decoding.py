@@ -50,6 +50,14 @@ class Decoding:
             request = {"do": "picture", "path": str(path), "target": str(target), "side": THUMBNAIL}
             return self._ask({**request, "pixels": limits.pixels, "bytes": limits.upload}, trusted=False)
 
+    def media(self, path: Path, *, thumbnail: Path) -> dict[str, Any]:
+        """What a video or a sound is (`MediaFacts`) that nobody vouches for; writes the last frame of a video small.
+
+        Raises `MediaError`.
+        """
+        request = {"do": "media", "path": str(path), "target": str(thumbnail), "side": THUMBNAIL}
+        return self._ask(request, trusted=False)
+
     def capsule(self, path: Path) -> dict[str, Any]:
         """What a video carries that nobody vouches for. Raises `SpecError`'s kin or `MediaError`."""
         return self._ask({"do": "capsule", "path": str(path)}, trusted=False)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError, StoreMissingError
 from wayframe.store.home import Home
+from wayframe.web.media_uploads import MediaUploads
 from wayframe.web.plain_data import MOST_KEYFRAMES, check_plain, check_size
 from wayframe.web.settings import Settings
 from wayframe.web.uploads import ID, Uploads, shown_name
@@ -28,6 +29,8 @@ from wayframe.workflow.trip import Trip
 OPTIONS = ("attention", "batch", "compile", "dtype", "offload", "text_length", "vae_tiling", "weights")
 """Options of engines that a client may set: those that name no file, program or address."""
 FILES = "drafts"
+MOST_FILES = 200
+_NO_LORAS = ("carried", "after.audio")
 _VALUE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ID = re.compile(ID)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
@@ -36,14 +39,15 @@ _MODEL = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
 class Draft(BaseModel):
     """A spec and the uploads that are its pictures.
 
-    `keyframes` holds an upload's id for each keyframe of the spec; without it each `image` of the spec is one.
-    `options` are the engine's.
+    `keyframes` holds an upload's id for each keyframe of the spec; without it each `image` of the spec is one. `files`
+    holds that of every video and sound that the spec names, by the name that it has there. `options` are the engine's.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     spec: dict[str, Any]
     keyframes: list[Annotated[str, StringConstraints(pattern=ID)]] | None = Field(None, max_length=MOST_KEYFRAMES)
+    files: dict[str, Annotated[str, StringConstraints(pattern=ID)]] = Field(default={}, max_length=MOST_FILES)
     options: dict[str, str] = Field(default={}, max_length=len(OPTIONS))
 
 
@@ -53,6 +57,7 @@ class Workroom:
 
     home: Home
     uploads: Uploads
+    media: MediaUploads
     settings: Settings
 
     @contextmanager
@@ -79,10 +84,12 @@ class Workroom:
     def _placed(self, spec: TravelSpec, *, draft: Draft, folder: Path) -> TravelSpec:
         """The spec with the names of links in `folder` as its files."""
         data: dict[str, Any] = spec_json(spec)
+        for number, place in enumerate(media_places(data)):
+            place.put(self._media(place, draft=draft, number=number, folder=folder))
         ids = draft.keyframes or [keyframe.image for keyframe in spec.keyframes]
         if len(ids) != len(spec.keyframes):
             raise SpecError("keyframes", f"{len(ids)} uploads for {len(spec.keyframes)} keyframes of the spec")
-        for index, (item, upload_id) in enumerate(zip(data["keyframes"], ids, strict=True)):
+        for index, (item, upload_id) in enumerate(zip(data.get("keyframes", ()), ids, strict=True)):
             item["image"] = self._link(upload_id, said=str(item["image"]), index=index, folder=folder)
         for _, file in lora_places(data):
             if "://" not in file and self.settings.loras is not None:
@@ -102,6 +109,20 @@ class Workroom:
         if target.exists() and not target.samefile(path):
             target = folder / f"{index}-{name}"
         link_file(path, target=target)
+        return target.name
+
+    def _media(self, place: MediaPlace, *, draft: Draft, number: int, folder: Path) -> str:
+        """Link a video or sound into the folder under a name like the client's; the link's name."""
+        try:
+            upload = self.media.find(draft.files.get(place.name, ""))
+        except StoreMissingError as error:
+            fix = "send it to /api/v1/uploads/media, and give its id in `files`"
+            raise SpecError(place.field, "is no upload that is here", shown_name(place.name), fix=fix) from error
+        stem = shown_name(place.name).rpartition(".")[0].lstrip(".") or upload.kind
+        target = folder / f"{stem}{upload.suffix}"
+        if target.exists() and not target.samefile(self.media.path(upload.id)):
+            target = folder / f"{number}-{stem}{upload.suffix}"
+        link_file(self.media.path(upload.id), target=target)
         return target.name
 
     def _check_prompts(self, spec: TravelSpec) -> None:
@@ -140,14 +161,47 @@ class Workroom:
             raise SpecError(place, "is an address that this server does not fetch from", host or None, fix=fix)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaPlace:
+    """A field of a spec that names a video or a sound, and the name in it."""
+
+    field: str
+    within: dict[str, Any]
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name that stands there."""
+        return str(self.within[self.key])
+
+    def put(self, name: str) -> None:
+        """Have another name there."""
+        self.within[self.key] = name
+
+
+def media_places(data: dict[str, Any]) -> Iterator[MediaPlace]:
+    """The fields of a checked spec as plain data that name a video or a sound."""
+    if data.get("continue_from") is not None:
+        yield MediaPlace(field="continue_from", within=data, key="continue_from")
+    clips = (data.get("join") or {}).get("clips", ())
+    for field, items in (("join.clips", clips), ("guides", data.get("guides") or ())):
+        for index, item in enumerate(items):
+            yield MediaPlace(field=f"{field}[{index}].video", within=item, key="video")
+    sound = (data.get("after") or {}).get("audio")
+    if sound:
+        yield MediaPlace(field="after.audio.file", within=sound, key="file")
+
+
 def lora_places(data: object, *, path: str = "") -> Iterator[tuple[str, str]]:
     """The fields of a spec that name a LoRA's file, with what they name."""
     if isinstance(data, Mapping):
         for name, item in data.items():
             place = f"{path}.{name}".lstrip(".")
+            if place in _NO_LORAS:
+                continue
             if name in ("file", "url") and isinstance(item, str):
                 yield place, item
-            elif name != "carried":
+            else:
                 yield from lora_places(item, path=place)
     elif isinstance(data, list):
         for index, item in enumerate(data):

@@ -39,13 +39,18 @@ def _check_leaf(value: object) -> None:
 
 def check_size(spec: Mapping[str, object]) -> None:
     """Raise `SpecError` for a spec whose plan would be too large to make for a page."""
-    keyframes = spec.get("keyframes")
-    count = len(keyframes) if isinstance(keyframes, list) else 0
-    if count > MOST_KEYFRAMES:
-        raise SpecError("keyframes", f"at most {MOST_KEYFRAMES} can be sent here", count)
+    counts = {name: _count(spec.get(name)) for name in ("keyframes", "trail", "segments", "guides")}
+    for name, count in counts.items():
+        if count > MOST_KEYFRAMES:
+            raise SpecError(name, f"at most {MOST_KEYFRAMES} can be sent here", count)
+    count = max(counts.values())
     most = max(_steps(spec), default=0)
     if most > MOST_STEPS or most * count > MOST_STEPS_OF_ALL:
         raise SpecError("steps", f"at most {MOST_STEPS}, and {MOST_STEPS_OF_ALL} of all segments", most)
+
+
+def _count(said: object) -> int:
+    return len(said) if isinstance(said, list) else _whole(said)
 
 
 def _steps(spec: Mapping[str, object]) -> list[int]:

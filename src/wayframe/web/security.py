@@ -42,7 +42,7 @@ HEADERS = {
 LONGEST_NUMBER = 18
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = ("/login", "/static/", "/healthz")
-UPLOADS, VIDEOS = "/api/v1/uploads", "/api/v1/specs/from-video"
+UPLOADS, VIDEOS = "/api/v1/uploads", ("/api/v1/specs/from-video", "/api/v1/uploads/media")
 
 
 class Guard:
@@ -146,7 +146,8 @@ class Guard:
     def _bounded(self, request: Request, receive: Receive) -> Receive:
         """`receive` that gives up on a body that is too large or too slow, whatever its head says of its length."""
         limits = self.settings.limits
-        limit = {UPLOADS: limits.upload, VIDEOS: limits.video}.get(request.url.path, limits.body)
+        path = request.url.path
+        limit = limits.upload if path == UPLOADS else limits.video if path in VIDEOS else limits.body
         too_large = f"the body has more than {limit} bytes"
         said = request.headers.get("content-length", "0")
         if not said.isdecimal() or len(said) > LONGEST_NUMBER or int(said) > limit:

@@ -11,6 +11,7 @@ from wayframe.store.home import Home
 from wayframe.web.decoding import Decoding
 from wayframe.web.drafts import Workroom
 from wayframe.web.library import Library
+from wayframe.web.media_uploads import MediaUploads
 from wayframe.web.settings import Settings
 from wayframe.web.streams import Streams
 from wayframe.web.uploads import Uploads
@@ -27,6 +28,7 @@ class Site:
     library: Library
     decoding: Decoding
     uploads: Uploads
+    media: MediaUploads
     workroom: Workroom
     streams: Streams
 
@@ -35,6 +37,7 @@ class Site:
         """The site of a place. Raises `StoreError` when its database cannot be used."""
         decoding = Decoding(home=place.home, limits=settings.limits)
         uploads = Uploads(home=place.home, decoding=decoding, limits=settings.limits)
+        media = MediaUploads(uploads=uploads, decoding=decoding)
         library = Library(place)
         return Site(
             settings=settings,
@@ -42,7 +45,8 @@ class Site:
             library=library,
             decoding=decoding,
             uploads=uploads,
-            workroom=Workroom(home=place.home, uploads=uploads, settings=settings),
+            media=media,
+            workroom=Workroom(home=place.home, uploads=uploads, media=media, settings=settings),
             streams=Streams(library),
         )
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -61,13 +61,14 @@ class Uploads:
     """The folder ``uploads`` of a home."""
 
     def __init__(self, *, home: Home, decoding: Decoding, limits: Limits) -> None:
-        self._root, self._decoding, self._limits = home.root / "uploads", decoding, limits
+        self.root = home.root / "uploads"
+        self._decoding, self._limits = decoding, limits
         self._lock = threading.Lock()
 
     async def receive(self, body: AsyncIterator[bytes]) -> Received:
         """Write a body to the disk as it comes. Raises `RefusalError` when there is no room for it."""
         await to_thread.run_sync(self._check_room)
-        path = self._root / f"{INCOMING}{uuid4().hex}"
+        path = self.root / f"{INCOMING}{uuid4().hex}"
         try:
             digest, size = await self._write(path, body)
         except BaseException:
@@ -93,7 +94,18 @@ class Uploads:
     async def picture(self, body: AsyncIterator[bytes], *, name: str) -> tuple[Upload, bool]:
         """Take a picture, and whether it is new. Raises `ImageError` for what is none."""
         received = await self.receive(body)
-        return await asyncio.shield(to_thread.run_sync(self._take, received, shown_name(name)))
+        return await asyncio.shield(to_thread.run_sync(self.take, received, shown_name(name)))
+
+    def fetched(self, fetch: Callable[[Path], object], *, digest: str) -> Received:
+        """A file of this digest that `fetch` puts at a path; nothing stays behind when it fails."""
+        self._check_room()
+        path = self.root / f"{INCOMING}{uuid4().hex}"
+        try:
+            fetch(path)
+            return Received(path=path, digest=digest, size=path.stat().st_size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def find(self, upload_id: str) -> Upload:
         """The picture of an id. Raises `StoreMissingError`."""
@@ -127,7 +139,7 @@ class Uploads:
         A run that was submitted has its own copies.
         """
         gone, now = 0, time.time()
-        for path in self._root.glob("*") if self._root.is_dir() else ():
+        for path in self.root.glob("*") if self.root.is_dir() else ():
             with suppress(OSError):
                 left = path.name.startswith(INCOMING)
                 kept = ORPHANED_SECONDS if left else self._limits.uploads_days * DAY
@@ -136,7 +148,8 @@ class Uploads:
                     gone += 1
         return gone
 
-    def _take(self, received: Received, name: str) -> tuple[Upload, bool]:
+    def take(self, received: Received, name: str) -> tuple[Upload, bool]:
+        """The picture of a file that came in, and whether it is new; the file is gone then. Raises `ImageError`."""
         try:
             with suppress(StoreMissingError):
                 known = self.find(received.digest)
@@ -164,27 +177,27 @@ class Uploads:
         return upload
 
     def _check_room(self) -> None:
-        self._root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         with self._lock:
-            sizes = [path.stat().st_size for path in self._root.iterdir() if path.is_file()]
+            sizes = [path.stat().st_size for path in self.root.iterdir() if path.is_file()]
         if len(sizes) >= 3 * self._limits.uploads_count or sum(sizes) >= self._limits.uploads_bytes:
             detail = "there are too many uploads already; those that are not used go by themselves"
             raise RefusalError(HTTPStatus.INSUFFICIENT_STORAGE, detail, kind="uploads")
         self._check_disk()
 
     def _check_disk(self) -> None:
-        if shutil.disk_usage(self._root).free < self._limits.free:
+        if shutil.disk_usage(self.root).free < self._limits.free:
             raise RefusalError(HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is nearly full", kind="disk")
 
     def _file(self, upload_id: str, *, kind: str) -> Path:
         suffix = {"JPEG": "jpg", "TIFF": "tif"}.get(kind, kind.lower())
-        return self._root / f"{upload_id}.{suffix}"
+        return self.root / f"{upload_id}.{suffix}"
 
     def _small(self, upload_id: str) -> Path:
-        return self._root / f"{upload_id}.thumb.jpg"
+        return self.root / f"{upload_id}.thumb.jpg"
 
     def _note(self, upload_id: str) -> Path:
-        return self._root / f"{upload_id}.json"
+        return self.root / f"{upload_id}.json"
 
 
 def shown_name(name: str) -> str:
