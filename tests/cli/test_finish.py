@@ -48,6 +48,18 @@ def test_a_second_time_the_steps_are_found(ride: Terminal):
     assert again["digest"] == first["digest"]
 
 
+def test_a_rife_file_makes_the_frames_between(ride: Terminal):
+    write = pytest.importorskip("media.tiny_rife").write_published
+    write(ride.folder / "flownet.pkl", "4.6")
+    done = ride("finish", "ride.mp4", "--fps", "60", "--rife", "flownet.pkl", "--out", "x.mp4")
+    assert done.out == "x.mp4: 61 frames 64x48 at 60 fps (fps, encode)\n"
+    (ride.folder / "wrong.pkl").write_bytes(b"no weights")
+    wrong = ride("finish", "ride.mp4", "--fps", "60", "--rife", "wrong.pkl", "--out", "y.mp4")
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "wrong.pkl: holds no tensors" in wrong.err
+    assert not (ride.folder / "y.mp4").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -59,6 +71,9 @@ def test_a_second_time_the_steps_are_found(ride: Terminal):
         (("--out", "x.mp4", "--audio", "none.wav"), "after.audio.file: is not a file"),
         (("--out", "x.mp4", "--gain", "3"), "after.audio.file"),
         (("--out", "x.mp4", "--upscale-model", "0.png"), "only .safetensors is read"),
+        (("--out", "x.mp4", "--fps", "32", "--rife", "0.png"), "after.rife: expected a file that ends in .safetensors"),
+        (("--out", "x.mp4", "--rife", "flownet.pkl"), "after.rife: makes the frames between two"),
+        (("--out", "x.mp4", "--fps", "32", "--rife", "flownet.pkl"), "after.rife: is not a file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(ride: Terminal, words: tuple[str, ...], problem: str):

@@ -10,7 +10,7 @@ import pytest
 from wayframe.core.after import After, Sound, Trim, Upscale, after_of, parse_after
 from wayframe.errors import SpecError
 
-DIGESTS = {"m.wav": "aa", "x4.safetensors": "bb"}
+DIGESTS = {"m.wav": "aa", "x4.safetensors": "bb", "flownet.pkl": "cc"}
 
 
 def after(data: dict[str, Any], *, frames: int = 97) -> After | None:
@@ -23,6 +23,7 @@ def test_everything_that_is_said_is_done():
             "trim": {"start": 10, "end": "5s"},
             "upscale": {"factor": 4, "file": "x4.safetensors"},
             "fps": "24000/1001",
+            "rife": "flownet.pkl",
             "audio": {"file": "m.wav", "start": 1.5, "fade_out": 2},
             "profile": "prores",
         }
@@ -31,13 +32,16 @@ def test_everything_that_is_said_is_done():
         trim=Trim(start=10, end=80),
         upscale=Upscale(factor=4, digest="bb"),
         fps="24000/1001",
+        rife="cc",
         audio=Sound(digest="aa", start=1.5, fade_out=2),
         profile="prores",
     )
-    assert (found.digests, found.suffix) == (("bb", "aa"), ".mov")
+    assert (found.digests, found.suffix) == (("bb", "cc", "aa"), ".mov")
 
 
-@pytest.mark.parametrize("data", [{}, {"trim": {}}, {"trim": {"start": 0, "end": 97}}, {"fps": 16}])
+@pytest.mark.parametrize(
+    "data", [{}, {"trim": {}}, {"trim": {"start": 0, "end": 97}}, {"fps": 16}, {"fps": 16, "rife": "flownet.pkl"}]
+)
 def test_what_changes_nothing_is_nothing(data: dict[str, Any]):
     assert after(data) is None
 
@@ -51,6 +55,8 @@ def test_what_changes_nothing_is_nothing(data: dict[str, Any]):
         ({"upscale": {"factor": 1}}, r"after\.upscale\.factor.*greater than 1"),
         ({"upscale": {"model": "x"}}, r"after\.upscale\.model"),
         ({"fps": 0}, r"after\.fps.*above 0"),
+        ({"rife": "flownet.pkl"}, r"after\.rife: makes the frames between two; say with `fps`.*flownet\.pkl"),
+        ({"fps": 32, "rife": "flownet.bin"}, r"after\.rife: expected a file that ends in \.safetensors, \.pkl, \.pth"),
         ({"audio": {}}, r"after\.audio\.file"),
         ({"audio": {"file": "m.wav", "gain": 99}}, r"after\.audio\.gain"),
         ({"profile": "h265"}, r"after\.profile.*prores"),

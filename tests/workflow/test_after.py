@@ -146,6 +146,28 @@ def test_work_that_is_stopped_leaves_no_file(desk: Desk):
     assert not (desk.folder / "out.mp4").exists()
 
 
+def test_frames_between_are_made_by_a_rife_file_that_the_record_and_the_key_name(desk: Desk):
+    rife = pytest.importorskip("media.tiny_rife").write_published(desk.folder / "flownet.pkl", "4.25")
+    digest = sha256_file(rife)
+    work = AfterWork(after=After(fps=24, rife=digest), store=desk.store, profile="h264", files={digest: rife})
+    first = work.make(desk.video, target=desk.folder / "a.mp4", metadata={})
+    again = work.make(desk.video, target=desk.folder / "b.mp4", metadata={})
+    by_flow = desk.make(fps=24)
+    assert (first["frames"], first["fps"]) == (37, "24")
+    assert first["steps"][0]["model"] == digest
+    assert first["steps"][0]["key"] != by_flow["steps"][0]["key"]
+    assert first["digest"] == again["digest"] != by_flow["digest"]
+    assert [step["reused"] for step in again["steps"]] == [True, True]
+    key = first["steps"][0]["key"]
+    found = desk.store.find(key)
+    assert found is not None
+    assert index(found.video).fps == 24
+    master, whole = list(decode(found.video)), list(decode(desk.video))
+    for new, old in ((0, 0), (3, 2), (36, 24)):
+        off = [np.abs(master[new].astype(int) - frame).mean() for frame in whole]
+        assert off.index(min(off)) == old
+
+
 def test_what_is_told_is_plain_data(desk: Desk):
     told = desk.make(trim=Trim(start=1, end=9), fps="24000/1001", audio=Sound(digest="tone"))
     assert json.loads(json.dumps(told)) == told

@@ -42,6 +42,9 @@ def finish(
         Path | None, typer.Option("--upscale-model", help="Enlarge by this .safetensors model, not by Lanczos.")
     ] = None,
     fps: Annotated[str | None, typer.Option("--fps", help="Frames a second; those between are interpolated.")] = None,
+    rife: Annotated[
+        Path | None, typer.Option("--rife", help="Interpolate by this RIFE model, not by optical flow.")
+    ] = None,
     audio: Annotated[Path | None, typer.Option("--audio", help="A sound track, cut to the video's length.")] = None,
     audio_start: Annotated[float | None, typer.Option("--audio-start", help="Begin there in it, in seconds.")] = None,
     fade_in: Annotated[float | None, typer.Option("--fade-in", help="Seconds of the sound's fade.")] = None,
@@ -63,6 +66,7 @@ def finish(
             "trim": _range(trim),
             "upscale": _given({"factor": upscale, "file": upscale_model}),
             "fps": fps,
+            "rife": str(rife) if rife else None,
             "audio": _given(sound),
             "profile": profile.value if profile else None,
         }

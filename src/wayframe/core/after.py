@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from wayframe.core.spec_part import Part
 from wayframe.errors import SpecError
@@ -20,6 +20,7 @@ FinalProfile = Literal["h264", "draft", "av1", "prores"]
 UNSAID = Field(exclude_if=lambda value: not value)
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s")
+RIFE_SUFFIXES = (".safetensors", ".pkl", ".pth")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 Place = int | str
 """A frame of the stitched video (52), or a time in it (3.2s)."""
@@ -63,6 +64,7 @@ class AfterSpec(Part):
     trim: TrimSpec | None = None
     upscale: UpscaleSpec | None = None
     fps: int | str | None = Field(None, description="frames a second; those between are made by optical flow")
+    rife: str | None = Field(None, min_length=1, description="a RIFE model's file that makes those between instead")
     audio: AudioSpec | None = None
     profile: FinalProfile | None = Field(None, description="how the final file is encoded; by default as the video")
 
@@ -77,11 +79,22 @@ class AfterSpec(Part):
             raise ValueError(f"expected frames per second above 0 and up to {MOST_FPS}, such as 32 or 24000/1001")
         return int(rate) if rate.denominator == 1 else str(rate)
 
+    @field_validator("rife")
+    @classmethod
+    def _model(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not value.lower().endswith(RIFE_SUFFIXES):
+            raise ValueError(f"expected a file that ends in {', '.join(RIFE_SUFFIXES)}")
+        if value is not None and "fps" in info.data and info.data["fps"] is None:
+            raise ValueError("makes the frames between two; say with `fps` how many there shall be a second")
+        return value
+
     @property
     def files(self) -> Iterator[tuple[str, str]]:
         """The files that it names, each with its field."""
         if self.upscale and self.upscale.file:
             yield "after.upscale.file", self.upscale.file
+        if self.rife:
+            yield "after.rife", self.rife
         if self.audio:
             yield "after.audio.file", self.audio.file
 
@@ -121,20 +134,22 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class After:
-    """What is done to the stitched video; None: nothing of that."""
+    """What is done to the stitched video; None: nothing of that. `rife` is the digest of a model's file."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     trim: Annotated[Trim | None, UNSAID] = None
     upscale: Annotated[Upscale | None, UNSAID] = None
     fps: Annotated[int | str | None, UNSAID] = None
+    rife: Annotated[str | None, UNSAID] = None
     audio: Annotated[Sound | None, UNSAID] = None
     profile: Annotated[FinalProfile | None, UNSAID] = None
 
     @property
     def digests(self) -> tuple[str, ...]:
         """The digests of the files that it needs."""
-        found = (self.upscale.digest if self.upscale else None, self.audio.digest if self.audio else None)
+        upscale, audio = self.upscale, self.audio
+        found = (upscale.digest if upscale else None, self.rife, audio.digest if audio else None)
         return tuple(digest for digest in found if digest)
 
     @property
@@ -151,10 +166,12 @@ def after_of(said: AfterSpec | None, *, fps: Fraction, frames: int, digests: Map
     if said is None:
         return None
     sound, upscale = said.audio, said.upscale
+    target = None if said.fps is None or Fraction(said.fps) == fps else said.fps
     after = After(
         trim=_trim(said.trim, fps=fps, frames=frames),
         upscale=Upscale(factor=upscale.factor, digest=digests.get(upscale.file or "")) if upscale else None,
-        fps=None if said.fps is None or Fraction(said.fps) == fps else said.fps,
+        fps=target,
+        rife=digests[said.rife] if said.rife and target else None,
         audio=Sound(digest=digests[sound.file], **sound.model_dump(exclude={"file"})) if sound else None,
         profile=said.profile,
     )

@@ -1,15 +1,29 @@
-"""The same motion at another frame rate: frames between two others by optical flow."""
+"""The same motion at another frame rate: frames between two others, by optical flow or by a model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
+from typing import TypeAlias
 
 from wayframe.flow import FlowPair
 from wayframe.media.pixels import Frame
 
+Between: TypeAlias = Callable[[Frame, Frame], Callable[[float], Frame]]
+"""Looks at a frame and at the next, and gives the frame at any time from 0 (the first) to 1 (the next)."""
 _HALF = 0.5
+
+
+def by_flow(a: Frame, b: Frame) -> Callable[[float], Frame]:
+    """Frames between two by optical flow; where they have no motion in common, as at a cut, the nearer one."""
+    pair = FlowPair.of(first=a, last=b)
+    return pair.frame if pair.warp else nearer(a, b)
+
+
+def nearer(a: Frame, b: Frame) -> Callable[[float], Frame]:
+    """The frame whose time is nearer."""
+    return lambda t: a if t < _HALF else b
 
 
 def retimed_count(frames: int, *, fps: Fraction, target: Fraction) -> int:
@@ -17,11 +31,10 @@ def retimed_count(frames: int, *, fps: Fraction, target: Fraction) -> int:
     return int((frames - 1) / fps * target) + 1
 
 
-def retimed(frames: Iterable[Frame], *, fps: Fraction, target: Fraction) -> Iterator[Frame]:
+def retimed(frames: Iterable[Frame], *, fps: Fraction, target: Fraction, between: Between = by_flow) -> Iterator[Frame]:
     """Frames at `target` a second out of frames at `fps`: frame k shows the time k / target; two are held at a time.
 
-    A frame that stands at such a time is handed over as it is. Where two frames have no motion in common, as at a cut,
-    the nearer one is shown: a cut stays a cut.
+    A frame that stands at such a time is handed over as it is; `between` makes the others.
     """
     step, place, number = fps / target, Fraction(0), 0
     stream = iter(frames)
@@ -30,19 +43,13 @@ def retimed(frames: Iterable[Frame], *, fps: Fraction, target: Fraction) -> Iter
         return
     last = begin
     for first, last in pairwise(chain((begin,), stream)):
-        pair: FlowPair | None = None
+        drawn: Callable[[float], Frame] | None = None
         while place < number + 1:
             t = float(place - number)
-            if t and pair is None:
-                pair = FlowPair.of(first=first, last=last)
-            yield _between(pair, t) if pair and t else first
+            if t and drawn is None:
+                drawn = between(first, last)
+            yield drawn(t) if drawn and t else first
             place += step
         number += 1
     if place == number:
         yield last
-
-
-def _between(pair: FlowPair, t: float) -> Frame:
-    if pair.warp:
-        return pair.frame(t)
-    return pair.first if t < _HALF else pair.last

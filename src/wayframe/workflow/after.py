@@ -17,7 +17,8 @@ from wayframe.media.audio import has_audio, put_together, write_sound
 from wayframe.media.encode import PROFILES, Profile, VideoWriter
 from wayframe.media.index import decode, index, packet_digest
 from wayframe.media.profiles import FINAL_CODECS, MASTER, FinalWriter
-from wayframe.media.rate import retimed, retimed_count
+from wayframe.media.rate import Between, by_flow, retimed, retimed_count
+from wayframe.media.rife import by_rife
 from wayframe.media.upscale import Enlarge, by_lanczos, by_model, enlarged_size
 from wayframe.store.artifacts import ArtifactStore
 
@@ -112,7 +113,7 @@ class AfterWork:
         }
 
     def _steps(self, reel: Reel) -> Iterator[_Step]:
-        upscale, fps = self.after.upscale, self.after.fps
+        upscale, fps, rife = self.after.upscale, self.after.fps, self.after.rife
         size = reel.size
         if upscale is not None:
             size = enlarged_size(size, factor=upscale.factor)
@@ -129,12 +130,16 @@ class AfterWork:
             target = Fraction(fps)
             yield _Step(
                 name="fps",
-                settings={"fps": str(target)},
+                settings={"fps": str(target), **({"model": rife} if rife else {})},
                 size=size,
                 fps=target,
                 frames=retimed_count(reel.frames, fps=reel.fps, target=target),
-                change=lambda frames: retimed(frames, fps=reel.fps, target=target),
+                change=lambda frames: retimed(frames, fps=reel.fps, target=target, between=self._between()),
             )
+
+    def _between(self) -> Between:
+        rife = self.after.rife
+        return by_rife(self.files[rife]) if rife else by_flow
 
     def _enlarge(self, size: tuple[int, int]) -> Enlarge:
         upscale = self.after.upscale

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wayframe.core.after import After, AfterSpec, after_of
+from wayframe.core.after import RIFE_SUFFIXES, After, AfterSpec, after_of
 from wayframe.core.capsule import CAPSULE_KEY, unseal
 from wayframe.errors import SpecError, StoreError
 from wayframe.files import sha256_file
@@ -21,7 +21,7 @@ from wayframe.store.home import Home
 from wayframe.workflow.after import COPIED, AfterWork
 
 SUFFIXES = frozenset(
-    {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm", ".safetensors"}
+    {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm", *RIFE_SUFFIXES}
 )
 """Of files with sound, and of models."""
 AFTER_KEY = "wayframe-after"
