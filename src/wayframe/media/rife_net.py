@@ -98,8 +98,8 @@ class Rife(nn.Module):
 
     def _parted(self, made: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Flow, mask and spare planes."""
-        flow, mask, spare, _ = made.split((_FLOW, _MASK, self.layout.spare, self.layout.unused), dim=1)
-        return flow, mask, spare
+        shown = _FLOW + _MASK
+        return made[:, :_FLOW], made[:, _FLOW:shown], made[:, shown : shown + self.layout.spare]
 
 
 class Block(nn.Module):
