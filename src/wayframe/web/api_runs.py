@@ -13,6 +13,7 @@ from wayframe.files import redact_text
 from wayframe.store.runs import DEBUG_LOG
 from wayframe.web.answers import json_answer
 from wayframe.web.listing import ListQuery, RunId, RunItem, RunPage
+from wayframe.web.openings import ReadSpec, draft_of
 from wayframe.web.site import Here
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -50,6 +51,12 @@ def get_run(request: Request, site: Here, run_id: RunId) -> Response:
 def get_record(request: Request, site: Here, run_id: RunId) -> Response:
     """The record of a run with all its levels, as far as it has come."""
     return json_answer(request, site.library.get(run_id).record())
+
+
+@router.get("/{run_id}/draft", response_model=ReadSpec)
+def get_draft(request: Request, site: Here, run_id: RunId) -> Response:
+    """The spec of a run to be changed and run again; its pictures become uploads where they are still to be had."""
+    return json_answer(request, draft_of(site.library.get(run_id), site=site))
 
 
 @router.get("/{run_id}/metrics", response_model=dict[str, Any])

@@ -17,19 +17,20 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
 from wayframe.core.documents import findings_json, parse_plan
-from wayframe.core.payload import is_payload
 from wayframe.core.spec import parse_spec, spec_json
-from wayframe.errors import InputError, SpecError, StoreMissingError, StoreUnavailableError
+from wayframe.errors import InputError, SpecError, StoreUnavailableError
 from wayframe.web.answers import json_answer
-from wayframe.web.drafts import Draft
+from wayframe.web.drafts import Draft, media_places
 from wayframe.web.estimates import Estimate, estimate
+from wayframe.web.openings import KnownMedia, KnownPicture, ReadSpec, opened
 from wayframe.web.plain_data import check_plain, check_size, check_yaml
 from wayframe.web.problems import Problem, RefusalError, answer
 from wayframe.web.site import Here, Site
-from wayframe.web.uploads import shown_name
 from wayframe.web.views_compose import charts
 from wayframe.workflow.exchange import spec_file
-from wayframe.workflow.sources import Reading, payload_source, spec_source
+from wayframe.workflow.queue.client import check_submittable
+from wayframe.workflow.sources import Reading, spec_source
+from wayframe.workflow.trip import Trip
 
 router = APIRouter(tags=["specs"])
 LONGEST_YAML, LONGEST_JSON = 256 * 2**10, 2 * 2**20
@@ -67,26 +68,10 @@ class Planned(BaseModel):
 
 
 class Checked(BaseModel):
-    """The plan of a spec, or what is wrong with the spec."""
+    """The plan of a spec, or what is wrong with the spec; both where it can be planned and not be submitted here."""
 
     planned: Planned | None = None
     refused: Problem | None = None
-
-
-class KnownPicture(BaseModel):
-    """A keyframe of a spec that was read: its name there, and the upload that is the same picture."""
-
-    name: str
-    digest: str | None = None
-    upload: str | None = None
-
-
-class ReadSpec(BaseModel):
-    """A spec that was read, what was found on the way, and which of its pictures are here."""
-
-    spec: dict[str, Any]
-    findings: list[dict[str, Any]]
-    keyframes: list[KnownPicture]
 
 
 @router.post("/plan", response_model=Planned)
@@ -99,25 +84,42 @@ def plan_spec(request: Request, site: Here, draft: Draft) -> Response:
 def check_draft(request: Request, site: Here, draft: Draft) -> Response:
     """Plan a spec that is still being written: what is wrong with it is the answer, and no error."""
     try:
-        return json_answer(request, Checked(planned=_planned(site, draft)))
+        with _turn(), site.workroom.maker(draft) as make:
+            trip = make()
+            return json_answer(request, Checked(planned=_told(site, trip), refused=_not_here(site, trip)))
     except InputError as error:
-        refused = answer(error, home=str(site.home.root))
-        return json_answer(request, Checked(refused=Problem.model_validate_json(bytes(refused.body))))
+        return json_answer(request, Checked(refused=_problem(site, error)))
+
+
+def _problem(site: Site, error: InputError) -> Problem:
+    return Problem.model_validate_json(bytes(answer(error, home=str(site.home.root)).body))
+
+
+def _not_here(site: Site, trip: Trip) -> Problem | None:
+    """Why the queue would not take a trip."""
+    try:
+        check_submittable(trip)
+    except InputError as error:
+        return _problem(site, error)
+    return None
 
 
 def _planned(site: Site, draft: Draft) -> Planned:
     with _turn(), site.workroom.maker(draft) as make:
-        trip = make()
-        planned = trip.planned()
-        return Planned(
-            plan=planned,
-            findings=planned["findings"],
-            forwards=sum(step.forwards for part in trip.plan.segments for step in part.steps),
-            frames=trip.plan.frames,
-            estimate=estimate(trip.plan, known=site.library.known(), home=site.home),
-            resolved=dict(trip.resolved) if trip.resolved else None,
-            charts=charts(planned),
-        )
+        return _told(site, make())
+
+
+def _told(site: Site, trip: Trip) -> Planned:
+    planned = trip.planned()
+    return Planned(
+        plan=planned,
+        findings=planned["findings"],
+        forwards=sum(step.forwards for part in trip.plan.segments for step in part.steps),
+        frames=trip.plan.frames,
+        estimate=estimate(trip.plan, known=site.library.known(), home=site.home),
+        resolved=dict(trip.resolved) if trip.resolved else None,
+        charts=charts(planned),
+    )
 
 
 @router.post(
@@ -182,7 +184,8 @@ def _read(site: Site, body: bytes, form: Form) -> ReadSpec:
     check_plain(spec)
     findings = findings_json(source.imported.findings) if source.imported else []
     pictures = [KnownPicture(name=keyframe.image) for keyframe in source.spec.keyframes]
-    return ReadSpec(spec=spec, findings=findings, keyframes=pictures)
+    files = [KnownMedia(name=place.name) for place in media_places(spec)]
+    return ReadSpec(spec=spec, findings=findings, keyframes=pictures, files=files)
 
 
 def _carried(site: Site, path: Path) -> ReadSpec:
@@ -193,28 +196,7 @@ def _carried(site: Site, path: Path) -> ReadSpec:
     if not isinstance(requested, Mapping):
         raise SpecError("video", "carries a plan and no spec", fix="run it with `wayframe run --video`")
     check_size(requested)
-    spec = _spec_of(requested, site=site)
-    digests = [keyframe.digest for keyframe in parse_plan(carried.get("plan")).keyframes]
-    names = [str(item["image"]) for item in spec["keyframes"]]
-    pictures = [
-        KnownPicture(name=shown_name(name), digest=digest, upload=_known(site, digest))
-        for name, digest in zip(names, digests, strict=False)
-    ]
-    return ReadSpec(spec=spec, findings=[], keyframes=pictures)
-
-
-def _spec_of(requested: Mapping[str, Any], *, site: Site) -> dict[str, Any]:
-    if is_payload(requested):
-        source = payload_source(dict(requested), base=Path(), words={}, reading=Reading(home=site.home))
-        return spec_json(source.spec)
-    return spec_json(parse_spec(requested))
-
-
-def _known(site: Site, digest: str) -> str | None:
-    try:
-        return site.uploads.find(digest).id
-    except StoreMissingError:
-        return None
+    return opened(requested, plan=parse_plan(carried.get("plan")), site=site)
 
 
 @contextmanager

@@ -214,8 +214,13 @@ def check_options(options: Mapping[str, str]) -> None:
         if name not in OPTIONS:
             fix = f"allowed are {', '.join(OPTIONS)}; others stand in options.toml of the server's home"
             raise SpecError(f"options.{name[:64]}", "cannot be set from here", fix=fix)
-        if not _VALUE.fullmatch(value):
+        if not is_plain(value):
             raise SpecError(f"options.{name}", "expected letters, digits, - and _", value)
+
+
+def is_plain(value: str) -> bool:
+    """Whether an option has a value that a client may give: no path, no address."""
+    return _VALUE.fullmatch(value) is not None
 
 
 def link_file(path: Path, *, target: Path) -> None:

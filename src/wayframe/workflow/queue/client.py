@@ -85,10 +85,7 @@ class QueueClient:
         and for keyframes that are addresses, `StoreError` for an id that belongs to another plan.
         """
         options = options or SubmitOptions()
-        check_pictures(trip.remote)
-        if trip.plan.after:
-            fix = "leave it out, and use `wayframe finish` on the run's video"
-            raise SpecError("after", "workers make no final files", fix=fix)
+        check_submittable(trip)
         digest = plan_digest(trip.planned())
         new = partial(
             NewRun,
@@ -271,6 +268,14 @@ class QueueClient:
     def _rests(self, run_id: str) -> bool:
         """Whether a removal that was broken off left something in the store."""
         return bool(_ID.fullmatch(run_id)) and next(self.place.objects.list(f"{RUNS}/{run_id}"), None) is not None
+
+
+def check_submittable(trip: Trip) -> None:
+    """Raise `SpecError` for what can be planned and run here, and not be queued."""
+    check_pictures(trip.remote)
+    if trip.plan.after:
+        fix = "leave it out, and use `wayframe finish` on the run's video"
+        raise SpecError("after", "workers make no final files", fix=fix)
 
 
 def title_of(trip: Trip) -> str:
