@@ -38,6 +38,7 @@ from wayframe.workflow.queue.adapter import (
     launch,
     migrate_dbos,
     move,
+    outranked,
     render_queue,
     stop,
     stranded,
@@ -272,6 +273,21 @@ def test_a_run_and_its_batches_that_wait_get_another_place(database: Database, a
     with database.reading() as connection:
         rows = connection.execute(text(f"select workflow_uuid, priority from {adapter._table(database)}"))
         assert {name: int(priority) for name, priority in rows} == {"run": 2, "batch": 2, "at-work": 9, "other": 9}
+
+
+@pytest.mark.parametrize(("others", "outranks"), [(4, False), (5, False), (6, True), (100, True)])
+def test_only_what_waits_with_a_higher_priority_comes_before_a_run_in_work(
+    database: Database, asker: DBOSClient, others: int, outranks: bool
+) -> None:
+    Runs(database).add(new_run("mine", priority=0))
+    Runs(database).prioritise("mine", priority=5)
+    enqueue(asker, "waits", priority=dbos_priority(others, number=1))
+    enqueue(asker, "elsewhere", priority=dbos_priority(100, number=1))
+    give(database, "elsewhere", queue_name="another")
+    enqueue(asker, "in-work", priority=dbos_priority(100, number=1))
+    give(database, "in-work", status="PENDING")
+    assert outranked(database, run_id="mine", queue=QUEUE) is outranks
+    assert not outranked(database, run_id="nobody", queue=QUEUE)
 
 
 def test_runs_that_wait_for_another_version_of_the_flow_are_found(database: Database, asker: DBOSClient) -> None:

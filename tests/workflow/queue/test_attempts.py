@@ -95,3 +95,13 @@ def test_tries_are_counted_by_how_they_ended(attempts: Attempts) -> None:
     attempts.end(owner=ME, outcome=Outcome.PUBLISHED, key="k0")
     attempts.end(owner=ME, outcome=Outcome.PUBLISHED, key="k1")
     assert attempts.counts() == {"open": 1, "published": 2}
+
+
+def test_a_try_that_is_written_down_twice_is_one_and_its_crash_too(attempts: Attempts, database: Database) -> None:
+    for _ in range(2):
+        attempts.begin(tries(0, 1), owner=ME)
+    assert [row.segment for row in attempts.of_run("trip-1")] == [0, 1]
+    Workers(database).forget(ME, detail={"signal": "SIGKILL"})
+    attempts.begin(tries(0), owner=ME)
+    Workers(database).forget(ME, detail={"signal": "SIGKILL"})
+    assert {number: len(rows) for number, rows in attempts.crashes("trip-1", attempt=1).items()} == {0: 2, 1: 1}

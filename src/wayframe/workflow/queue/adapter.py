@@ -29,7 +29,7 @@ from wayframe.workflow.queue.database import BUSY_SECONDS, Database
 DBOS_VERSION = "3.4"
 """The minor version that this file was written against."""
 APPLICATION = "wayframe"
-FLOW_VERSION = "flow-1"
+FLOW_VERSION = "flow-2"
 """Changes only when the workflows' code no longer fits steps that an earlier one recorded; see `orchestrator`."""
 RUNS_QUEUE = "runs"
 RENDER_PREFIX = "render."
@@ -208,6 +208,17 @@ def move(database: Database, *, workflow_id: str, priority: int) -> None:
     )
     with database.transaction() as connection:
         connection.execute(text(query), {"priority": priority, "workflow": workflow_id})
+
+
+def outranked(database: Database, *, run_id: str, queue: str) -> bool:
+    """Whether something waits in a queue whose priority, as its user gave it, is higher than that of a run now."""
+    query = (
+        f"select 1 from {_table(database)} where status = 'ENQUEUED' and queue_name = :queue and priority <= "
+        "(select (:highest - priority) * :stride from wf_runs where run_id = :run) limit 1"
+    )
+    values = {"queue": queue, "run": run_id, "highest": HIGHEST_PRIORITY, "stride": PRIORITY_STRIDE}
+    with database.reading() as connection:
+        return connection.execute(text(query), values).first() is not None
 
 
 def depths(database: Database) -> dict[str, Depth]:

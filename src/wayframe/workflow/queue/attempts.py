@@ -34,13 +34,19 @@ class Attempts:
         self._database = database
 
     def begin(self, tries: Sequence[Try], *, owner: Owner) -> None:
-        """Write down that these segments are in work now, all by one worker."""
+        """Write down that these segments are in work now, all by one worker.
+
+        Those that it has open already are not written twice: when the answer of a database is lost this is asked for
+        again, and each row that is open when a worker dies is counted as a crash.
+        """
         with self._database.transaction() as connection:
             for one in tries:
                 connection.execute(
                     text(
                         "insert into wf_attempts (run_id, attempt, segment, key, worker_id, boot, alone, started) "
-                        f"values (:run, :attempt, :segment, :key, :worker, :boot, :alone, {self._database.now})"
+                        f"select :run, :attempt, :segment, :key, :worker, :boot, :alone, {self._database.now} "
+                        "where not exists (select 1 from wf_attempts where run_id = :run and attempt = :attempt "
+                        "and segment = :segment and worker_id = :worker and boot = :boot and outcome is null)"
                     ),
                     {
                         "run": one.run_id,

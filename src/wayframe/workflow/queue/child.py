@@ -73,7 +73,15 @@ class Child:
         self._heart = Heart(self.place.workers, self.worker, lost=self._lost, beat=self.pace.beat)
         with self._heart:
             self._heart.tell(holding=self.capability, run_id=None)
-            flows.use(flows.Setting(place=self.place, owner=self._heart.owner, heard=self._hear, busy=self._busy))
+            flows.use(
+                flows.Setting(
+                    place=self.place,
+                    owner=self._heart.owner,
+                    heard=self._hear,
+                    busy=self._busy,
+                    leaving=self.stop.asked.is_set,
+                )
+            )
             self.place.artifacts().sweep()
             launch(
                 self.place.database,
@@ -87,7 +95,8 @@ class Child:
         return False
 
     def _drain(self) -> None:
-        """Finish the batch in work, take no more; give it back when a second signal comes."""
+        """Finish the batch in work, or the segment of a chained one, and take no more; give it back when a second
+        signal comes."""
         LOGGER.info("stopping: %s", f"finishing work for run {self._run}" if self._run else "nothing is in work")
         threading.Thread(target=self._hurry, name="hurry", daemon=True).start()
         stop(within=LONGEST_DRAIN)

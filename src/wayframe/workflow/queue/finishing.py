@@ -86,17 +86,17 @@ class Finishing:
     def batches(self, *, workers: int) -> list[tuple[int, ...]]:
         """The segments that are not published yet, as they are handed out to so many workers.
 
-        Chained ones go one by one. Segments of one content key stay together, so that they are rendered once.
+        Chained ones are one worker's at a time. Segments of one content key stay together, so that they are rendered
+        once.
         """
         store, plan = self.place.artifacts(), self.request.plan
-        if plan.chaining == "chained":
-            return [(segment.index,) for segment in plan.segments]
+        share = 1 if plan.chaining == "chained" else max(workers, 1)
         keys: dict[str, list[int]] = {}
         for segment in plan.segments:
             keys.setdefault(segment.key, []).append(segment.index)
         missing = [numbers for key, numbers in keys.items() if store.find(key) is None]
         found = [numbers for key, numbers in keys.items() if store.find(key) is not None]
-        size = min(self.run.batch or LARGEST_BATCH, max(math.ceil(len(missing) / max(workers, 1)), 1))
+        size = min(self.run.batch or LARGEST_BATCH, max(math.ceil(len(missing) / share), 1))
         groups = [_flat(missing[start : start + size]) for start in range(0, len(missing), size)]
         return [*([_flat(found)] if found else []), *groups]
 

@@ -5,7 +5,7 @@ Their code must fit what earlier versions recorded; whoever changes the order of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +18,13 @@ from wayframe.core.events import RunEvent, RunState
 from wayframe.core.plan import Plan
 from wayframe.errors import CancelledError, StoreError, WayframeError
 from wayframe.files import redact_text
-from wayframe.workflow.queue.adapter import FLOW_VERSION, RUNS_QUEUE, dbos_priority, render_queue
+from wayframe.workflow.queue.adapter import FLOW_VERSION, RUNS_QUEUE, dbos_priority, outranked, render_queue
 from wayframe.workflow.queue.finishing import Finishing
 from wayframe.workflow.queue.logging_lines import LOGGER
 from wayframe.workflow.queue.patience import patiently
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.rendering import Batch, BatchWork
-from wayframe.workflow.queue.request import get_request
+from wayframe.workflow.queue.request import Request, get_request
 from wayframe.workflow.queue.rows import OPEN, Owner, QueueState, RunRow, WorkerKind, WorkerRow
 from wayframe.workflow.queue.sink import EventSink
 from wayframe.workflow.queue.watch import Watch
@@ -37,13 +37,15 @@ RESULT_SECONDS = 0.3
 class Setting:
     """What the workflows of this process work with; set once before `adapter.launch`.
 
-    `heard` gets the events of what is rendered here, `busy` is told what is in work (run id, watch) and when it ends.
+    `heard` gets the events of what is rendered here, `busy` is told what is in work (run id, watch) and when it ends,
+    `leaving` says whether this process was asked to take no more.
     """
 
     place: Place
     owner: Owner
     heard: Callable[[RunEvent], None] = lambda _event: None
     busy: Callable[[str | None, Watch | None], None] = lambda _run, _watch: None
+    leaving: Callable[[], bool] = lambda: False
 
 
 _setting: Setting | None = None
@@ -99,56 +101,63 @@ def run_flow(run_id: str, attempt: int) -> str:
         return QueueState.CANCELLED.value
     if begun["error"]:
         return finish_step(run_id, attempt, begun["error"])
-    failures = _one_by_one(begun, run_id, attempt) if begun["chained"] else _all_at_once(begun, run_id, attempt)
+    failures = _in_turn(begun, run_id, attempt) if begun["chained"] else _all_at_once(begun, run_id, attempt)
     if failures and not begun["keep_going"]:
         stop_step(run_id, attempt)
     return finish_step(run_id, attempt, "; ".join(dict.fromkeys(failures)) or None)
 
 
 @DBOS.workflow(name=BATCH_FLOW, max_recovery_attempts=1_000_000)
-def batch_flow(run_id: str, attempt: int, segments: list[int]) -> str | None:
-    """Render some segments; gives the error that ended it, in words, or None."""
+def batch_flow(run_id: str, attempt: int, segments: list[int]) -> dict[str, Any]:
+    """Render some segments; gives the ``error`` that ended it, in words, if any, and the segments that it ``left``."""
     return render_step(run_id, attempt, segments)
 
 
 def _all_at_once(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
     """Queue all batches, and wait for whichever ends next; the errors of those that failed, at most the first one when
     the run does not keep going."""
-    handles = [_enqueue(begun, run_id, attempt, number) for number in range(len(begun["batches"]))]
+    batches = zip(begun["ids"], begun["batches"], strict=True)
+    handles = [_enqueue(begun, run_id, attempt, workflow=name, segments=segments) for name, segments in batches]
     failures: list[str] = []
     while handles:
         ended = DBOS.wait_first(handles, polling_interval_sec=RESULT_SECONDS)
         handles = [handle for handle in handles if handle.workflow_id != ended.workflow_id]
-        failures += _failure(ended)
+        failures += _outcome(ended)[0]
         if failures and not begun["keep_going"]:
             break
     return failures
 
 
-def _one_by_one(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
-    """Queue each batch when the one before it is done; the first error ends it."""
-    for number in range(len(begun["batches"])):
-        failure = _failure(_enqueue(begun, run_id, attempt, number))
-        if failure:
-            return failure
+def _in_turn(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
+    """Queue each batch when the one before it is done, and what one left before the next; the first error ends it."""
+    for name, segments in zip(begun["ids"], begun["batches"], strict=True):
+        left = segments
+        while left:
+            workflow = name if left == segments else f"{name}-{len(left)}"
+            begun = {**begun, "priority": priority_step(run_id)}
+            failures, left = _outcome(_enqueue(begun, run_id, attempt, workflow=workflow, segments=left))
+            if failures:
+                return failures
     return []
 
 
-def _enqueue(begun: dict[str, Any], run_id: str, attempt: int, number: int) -> WorkflowHandle[str | None]:
+def _enqueue(
+    begun: dict[str, Any], run_id: str, attempt: int, *, workflow: str, segments: list[int]
+) -> WorkflowHandle[dict[str, Any]]:
     options = SetEnqueueOptions(priority=begun["priority"], app_version=FLOW_VERSION)
-    with SetWorkflowID(begun["ids"][number]), options:
-        return DBOS.enqueue_workflow(begun["queue"], batch_flow, run_id, attempt, begun["batches"][number])
+    with SetWorkflowID(workflow), options:
+        return DBOS.enqueue_workflow(begun["queue"], batch_flow, run_id, attempt, segments)
 
 
-def _failure(handle: WorkflowHandle[str | None]) -> list[str]:
-    """The error that a batch ended with, if any."""
+def _outcome(handle: WorkflowHandle[dict[str, Any]]) -> tuple[list[str], list[int]]:
+    """The error that a batch ended with, if any, and the segments that it left."""
     try:
-        error = handle.get_result(polling_interval_sec=RESULT_SECONDS)
+        ended = handle.get_result(polling_interval_sec=RESULT_SECONDS)
     except dbos_error.DBOSAwaitedWorkflowCancelledError:
-        return ["a batch was cancelled"]
+        return ["a batch was cancelled"], []
     except PortableWorkflowError as failure:
-        return [redact_text(failure.message)]
-    return [error] if error else []
+        return [redact_text(failure.message)], []
+    return [ended["error"]] if ended["error"] else [], ended["left"]
 
 
 @DBOS.step()
@@ -189,37 +198,53 @@ def _begun(run_id: str, attempt: int) -> dict[str, Any] | None:
 
 
 @DBOS.step()
-def render_step(run_id: str, attempt: int, segments: list[int]) -> str | None:
+def priority_step(run_id: str) -> int:
+    """DBOS's priority of a run as it is now: it may have been moved since the batch before was queued."""
+    row = patiently(lambda: _here().place.runs.get(run_id))
+    return dbos_priority(row.priority, number=row.number)
+
+
+@DBOS.step()
+def render_step(run_id: str, attempt: int, segments: list[int]) -> dict[str, Any]:
     """Render a batch here. An error of the work is a result; one that says that the work is not ours is raised."""
     here, workflow = _here(), str(DBOS.workflow_id)
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(here.place.database, workflow_id=workflow))
         row = watch.patiently(lambda: here.place.runs.find(run_id))
         if row is None or row.attempt != attempt or row.state not in OPEN:
-            return "the run is not wanted any more"  # cancelled while this batch was being queued
+            return _batch_end("the run is not wanted any more")  # cancelled while this batch was being queued
         sink = stack.enter_context(EventSink(here.place.events, run_id=run_id))
         stack.callback(here.busy, None, None)
         here.busy(run_id, watch)
-        batch = Batch(run_id=run_id, attempt=attempt, segments=tuple(segments))
         try:
+            request = watch.patiently(lambda: get_request(here.place, run_id))
             work = BatchWork(
                 place=here.place,
-                request=watch.patiently(lambda: get_request(here.place, run_id)),
-                batch=batch,
+                request=request,
+                batch=Batch(run_id=run_id, attempt=attempt, segments=tuple(segments)),
                 owner=here.owner,
                 watch=watch,
                 sink=sink,
                 heard=here.heard,
                 keep_going=row.keep_going,
+                gives_way=lambda: here.leaving() or watch.patiently(lambda: _comes_first(run_id, request)),
             )
-            watch.patiently(work.run)
+            return _batch_end(None, left=watch.patiently(work.run))
         except CancelledError:
             raise
         except Exception as error:
             watch.check()
             LOGGER.exception("run %s: a batch failed", run_id)
-            return in_words(error)
-    return None
+            return _batch_end(in_words(error))
+
+
+def _batch_end(error: str | None, *, left: Sequence[int] = ()) -> dict[str, Any]:
+    return {"error": error, "left": list(left)}
+
+
+def _comes_first(run_id: str, request: Request) -> bool:
+    """Whether another run of a higher priority waits for a worker such as this one."""
+    return outranked(_here().place.database, run_id=run_id, queue=render_queue(request.capability))
 
 
 @DBOS.step()

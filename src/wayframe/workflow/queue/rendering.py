@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ class GuardedStore(ArtifactStore):
 class BatchWork:
     """Renders a batch. `watch` tells whether the work is still ours, `owner` is this worker.
 
-    With `keep_going` a segment that fails does not stop the others of the batch.
+    With `keep_going` a segment that fails does not stop the others of the batch, unless they are chained to it.
+    `gives_way` is asked between two chained segments: whether the rest is to be left, since this worker should stop or
+    what waits comes first.
     """
 
     place: Place
@@ -104,13 +107,15 @@ class BatchWork:
     sink: EventSink
     heard: Callable[[RunEvent], None] = lambda _event: None
     keep_going: bool = False
+    gives_way: Callable[[], bool] = lambda: False
 
-    def run(self) -> None:
-        """Make every segment of the batch that is not published yet.
+    def run(self) -> list[int]:
+        """Make the segments of the batch that are not published yet; gives those that were left, the last ones.
 
-        Segments that another worker renders at this moment are waited for at the end. After a crash the segments that
-        were in work are rendered alone, so that the one that kills its worker is told from those beside it. Raises the
-        error that ended the work, `EngineError` for a segment that killed `POISON` workers.
+        Segments that another worker renders at this moment are waited for at the end, and so are those chained to them.
+        Chained segments are made in turn, all by one engine. After a crash the segments that were in work are rendered
+        alone, so that the one that kills its worker is told from those beside it. Raises the error that ended the work,
+        `EngineError` for a segment that killed `POISON` workers.
         """
         self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
         self.watch.patiently(self._check_poison)
@@ -128,13 +133,17 @@ class BatchWork:
             emit=tasks.emit,
         )
         try:
-            self._render(trip, tasks=tasks, bench=bench)
+            return self._render(trip, tasks=tasks, bench=bench)
         finally:
             bench.close()
             self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
             self.sink.flush(given_up=self.watch.ended)
 
-    def _render(self, trip: Trip, *, tasks: Tasks, bench: Bench) -> None:
+    @property
+    def _chained(self) -> bool:
+        return self.request.plan.chaining == "chained"
+
+    def _render(self, trip: Trip, *, tasks: Tasks, bench: Bench) -> list[int]:
         store = GuardedStore.of(self.place, owner=self.owner, watch=self.watch)
         renderer = Renderer(
             plan=trip.plan,
@@ -148,17 +157,25 @@ class BatchWork:
             guides=trip.guides,
         )
         left, failures = list(self.batch.segments), list[Exception]()
-        while left:
+        while left and not self._leaves(left):
             self.watch.check()
-            found, mine, others = self._claim(left, store=store)
+            found, groups, others = self._claim(left, store=store)
             renderer.make(found)
-            for group in self._groups(mine):
-                failures += self._made(group, renderer=renderer, bench=bench)
-            left = others
-            if others and not mine and not found:
+            if others and not groups and not found:
                 time.sleep(CLAIM_PAUSE)
+            left = [*chain(*groups), *others]
+            for group in groups:
+                if self._leaves(left):
+                    break
+                failures += self._made(group, renderer=renderer, bench=bench)
+                left = [number for number in left if number not in group]
         if failures:
             raise failures[0]
+        return left
+
+    def _leaves(self, left: Sequence[int]) -> bool:
+        """Whether what is left of a chained batch is left to a later one; some of it was made here at least."""
+        return self._chained and 0 < len(left) < len(self.batch.segments) and self.gives_way()
 
     def _made(self, group: Sequence[int], *, renderer: Renderer, bench: Bench) -> list[Exception]:
         """Render some segments together; the errors of those that failed, when the others are to be made.
@@ -169,7 +186,7 @@ class BatchWork:
             with self._counted(group):
                 renderer.make(group)
         except Exception as error:
-            if not self.keep_going or isinstance(error, CancelledError) or passes(error):
+            if not self.keep_going or self._chained or isinstance(error, CancelledError) or passes(error):
                 raise
             bench.close()
             if len(group) == 1:
@@ -178,10 +195,11 @@ class BatchWork:
             return [failure for number in left for failure in self._made([number], renderer=renderer, bench=bench)]
         return []
 
-    def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[int], list[int]]:
-        """Those that are published, those that are to be made here, and those that another worker is making.
+    def _claim(self, numbers: Sequence[int], *, store: ArtifactStore) -> tuple[list[int], list[list[int]], list[int]]:
+        """Those that are published, those that are to be made here, in groups, and those that another worker is making.
 
-        What one looks for before its claim may be published before the claim is given, so it is looked for again.
+        What one looks for before its claim may be published before the claim is given, so it is looked for again. What
+        is chained to a segment that another worker is making is left with it.
         """
         found: list[int] = []
         mine: list[int] = []
@@ -190,11 +208,11 @@ class BatchWork:
             key = self.request.plan.segments[number].key
             if store.find(key) is not None:
                 found.append(number)
-            elif not self._take(key):
+            elif (others and self._chained) or not self._take(key):
                 others.append(number)
             else:
                 (mine if store.find(key) is None else found).append(number)
-        return found, mine, others
+        return found, self._groups(mine), others
 
     def _take(self, key: str) -> bool:
         return self.watch.patiently(
@@ -202,7 +220,10 @@ class BatchWork:
         )
 
     def _groups(self, numbers: Sequence[int]) -> list[list[int]]:
-        """What is rendered together: all at once, and then each suspect alone, the least suspicious first."""
+        """What is rendered together: all at once, and then each suspect alone, the least suspicious first; of chained
+        ones each by itself, in their order."""
+        if self._chained:
+            return [[number] for number in numbers]
         batch = self.batch
         suspects = self.watch.patiently(lambda: self.place.attempts.crashes(batch.run_id, attempt=batch.attempt))
         alone = [
