@@ -98,6 +98,27 @@ def test_keyframes_are_the_pictures_that_were_sent_or_frames_of_the_video(
     assert browser.get(f"/runs/{run}/keyframes/3.jpg").status_code == 404
 
 
+def test_keyframes_of_a_submitted_run_are_seen_before_anything_is_rendered(stage: Stage, browser: Browser) -> None:
+    """Its pictures lie in the store, whoever submitted it."""
+    waiting = stage.submit(stage.ground.trip(through(2, 3))).run_id
+    shown = browser.get(f"/runs/{waiting}/keyframes/1.jpg")
+    pixels = np.asarray(Image.open(io.BytesIO(shown.content)).convert("RGB"), dtype=int)
+    given = np.asarray(Image.open(stage.ground.folder / "3.png").convert("RGB"), dtype=int)
+    assert pixels.shape == given.shape
+    assert np.abs(pixels - given).mean() < 8
+    assert f"/runs/{waiting}/keyframes/0.jpg" in browser.client.get("/").text
+    assert f"/runs/{waiting}/keyframes/1.jpg" in browser.client.get(f"/runs/{waiting}").text
+
+
+def test_a_final_file_is_given_beside_the_video(stage: Stage, browser: Browser) -> None:
+    made = stage.ground.run(through(0, 1, engine="preview", after={"upscale": {"factor": 2}})).folder
+    answer = browser.get(f"/runs/{made.run_id}/files/final.mp4")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+    assert answer.content == made.final(".mp4").read_bytes()
+    assert browser.get(f"/runs/{made.run_id}/files/final.mov").status_code == 404
+    assert "final.mp4" in browser.client.get(f"/runs/{made.run_id}").text
+
+
 def test_a_video_that_cannot_be_decoded_is_a_problem_and_hurts_nobody(stage: Stage, browser: Browser, run: str) -> None:
     video = stage.ground.home.runs / run / "travel.mp4"
     whole = video.read_bytes()

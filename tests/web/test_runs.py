@@ -130,6 +130,25 @@ def test_runs_that_could_not_be_read_in_time_are_counted_and_the_newest_come_fir
     assert len(known.order) == 5
 
 
+def test_however_slow_a_look_was_a_run_made_after_it_is_there_a_second_later(stage: Stage) -> None:
+    """The first look after a start reads everything, and may take long."""
+    stage.ground.run(through(0, 1))
+    now = [0.0]
+
+    def slow() -> float:
+        now[0] += 4
+        return now[0]
+
+    asked = [slow]
+    index = RunIndex(stage.place, monotonic=lambda: asked[0]())
+    assert len(index.known(budget=60).order) == 1
+    stage.ground.run(through(1, 2))
+    asked[0] = lambda: now[0] + 0.5
+    assert len(index.known(budget=60).order) == 1
+    asked[0] = lambda: now[0] + 1
+    assert len(index.known(budget=60).order) == 2
+
+
 def test_a_submitted_run_is_told_before_it_has_a_folder(stage: Stage, browser: Browser) -> None:
     row = stage.submit(stage.ground.trip(through(0, 1, 2)))
     found = browser.get(f"/runs/{row.run_id}").json()

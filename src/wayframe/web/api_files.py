@@ -12,9 +12,10 @@ from fastapi.responses import FileResponse
 
 from wayframe.core.plan import Plan
 from wayframe.errors import StoreError, StoreMissingError
-from wayframe.store.runs import DEBUG_LOG, EVENTS, RECORD, SHEET, VIDEO
+from wayframe.store.runs import DEBUG_LOG, EVENTS, FINAL, RECORD, SHEET, VIDEO
 from wayframe.web.answers import file_answer
 from wayframe.web.decoding import NARROWEST, WIDEST
+from wayframe.web.keyframes import keyframe_picture
 from wayframe.web.library import FoundRun
 from wayframe.web.listing import RunId
 from wayframe.web.site import Here, Site
@@ -32,6 +33,8 @@ class FileName(StrEnum):
     RECORD = RECORD
     EVENTS = EVENTS
     LOG = DEBUG_LOG
+    FINAL_MP4 = f"{FINAL}.mp4"
+    FINAL_MOV = f"{FINAL}.mov"
 
 
 _TYPES = {
@@ -40,6 +43,8 @@ _TYPES = {
     FileName.RECORD: "application/json",
     FileName.EVENTS: "application/x-ndjson",
     FileName.LOG: "text/plain; charset=utf-8",
+    FileName.FINAL_MP4: "video/mp4",
+    FileName.FINAL_MOV: "video/quicktime",
 }
 _PARTS: Answers = {
     206: {"description": "The range that was asked for"},
@@ -102,13 +107,13 @@ def get_segment(request: Request, site: Here, run_id: RunId, index: Number) -> R
 
 @router.get("/{run_id}/keyframes/{index}.jpg", response_class=FileResponse, responses=_JPEG)
 def get_keyframe(request: Request, site: Here, run_id: RunId, index: Number, width: Width = 640) -> Response:
-    """A keyframe: the picture that was given where it is here, else the frame of the video that shows it."""
+    """A keyframe: the picture that was given where it is to be had, else the frame of the video that shows it."""
     run = site.library.get(run_id)
     keyframes = run.plan().keyframes
     if index >= len(keyframes):
         raise StoreMissingError(f"run {run_id} has keyframes 0 to {len(keyframes) - 1}")
     try:
-        path = site.uploads.thumbnail(keyframes[index].digest)
+        path = keyframe_picture(site, run, digest=keyframes[index].digest)
     except StoreMissingError:
         path = _frame(site, run, number=keyframes[index].at, width=width)
     return file_answer(request, path, media_type="image/jpeg")

@@ -58,6 +58,10 @@ class Decoding:
         request = {"do": "media", "path": str(path), "target": str(thumbnail), "side": THUMBNAIL}
         return self._ask(request, trusted=False)
 
+    def kept(self, name: str) -> Path:
+        """Where a small file of this name is kept for a while, beside the frames."""
+        return self._cache / name
+
     def capsule(self, path: Path) -> dict[str, Any]:
         """What a video carries that nobody vouches for. Raises `SpecError`'s kin or `MediaError`."""
         return self._ask({"do": "capsule", "path": str(path)}, trusted=False)

@@ -23,11 +23,11 @@ from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.request import get_request
 from wayframe.workflow.queue.rows import RunRow
 
-FILE, VERSION = "page-runs.db", 1
+FILE, VERSION = "page-runs.db", 2
 BUDGET_SECONDS = 0.25
 """How long a request may read records before it answers."""
-REST = 20.0
-"""A look is repeated after so many times what it took: a second or so for ten thousand runs, at once for a few."""
+REST, LONGEST_REST = 20.0, 1.0
+"""A look is repeated after so many times what it took, and after a second at most: at once for a few runs."""
 UNREADABLE = "unreadable"
 _log = logging.getLogger("wayframe.web")
 
@@ -62,7 +62,7 @@ class RunIndex:
                 self._due = float("inf")
                 self._look_until(begin + budget)
                 now = self._now()
-                self._due = min(self._due, now + REST * (now - begin))
+                self._due = min(self._due, now + min(REST * (now - begin), LONGEST_REST))
             return self._known
 
     def _look_until(self, until: float) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wayframe.store import query
 from wayframe.store.runs import ID_DIGITS
+from wayframe.web.views_shape import video_names
 from wayframe.workflow.queue.rows import RunRow
 
 STATES = ("queued", "running", "completed", "failed", "cancelled", "incomplete")
@@ -54,6 +55,7 @@ class RunItem(BaseModel):
     chaining: str | None
     resolution: str | None
     segments: int
+    keyframes: int = 0
     frames: int | None
     steps: int | None
     num_phases: int | None
@@ -96,6 +98,7 @@ class Entry:
     forwards: int = 0
     work: float = 0.0
     machine: str = ""
+    keyframes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON data."""
@@ -125,6 +128,7 @@ def entry_of(record: Mapping[str, Any], *, stamp: str) -> Entry:
         forwards=forwards,
         work=work,
         machine=f"{environment.get('platform')} {environment.get('device')}",
+        keyframes=len((record.get("planned") or {}).get("keyframes", ())),
     )
 
 
@@ -144,8 +148,10 @@ def _rendered(record: Mapping[str, Any]) -> tuple[int, float]:
 def _title(record: Mapping[str, Any], *, row: query.RunRow) -> str:
     if row.prompt and row.prompt.strip():
         return " ".join(row.prompt.split())[:120]
-    keyframes = (record.get("requested") or {}).get("keyframes") or []
+    requested = record.get("requested") or {}
+    keyframes = requested.get("keyframes") or []
     names = [str(item.get("image", "")).rsplit("/", 1)[-1] for item in keyframes if isinstance(item, Mapping)]
+    names = names or [name for name in video_names(requested, level="clips") if name]
     return " to ".join(dict.fromkeys((names[0], names[-1])))[:120] if names else ""
 
 
@@ -175,7 +181,8 @@ def item_of(entry: Entry, *, queued: RunRow | None, state: str) -> RunItem:
         id=row.run_id,
         source="log" if row.imported else "home" if queued is None else "queue",
         state=state,
-        title=entry.title if queued is None else queued.title,
+        title=(queued.title if queued else "") or entry.title,
+        keyframes=entry.keyframes,
         seconds=entry.seconds,
         findings=FindingCounts(**{name: entry.findings.get(name, 0) for name in FindingCounts.model_fields}),
         **own,

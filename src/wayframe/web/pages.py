@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -12,7 +11,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
 from wayframe.core.documents import parse_findings
-from wayframe.core.events import TaskState
 from wayframe.core.run_rules import subject_findings
 from wayframe.core.subject import Subject
 from wayframe.engines.registry import names
@@ -20,10 +18,11 @@ from wayframe.errors import SpecError, StoreError
 from wayframe.report.build import build_document
 from wayframe.store import query as columns
 from wayframe.store.catalogue import load_catalogue
-from wayframe.store.runs import DEBUG_LOG, EVENTS, RECORD, SHEET, VIDEO
+from wayframe.store.runs import DEBUG_LOG, EVENTS, FINAL, RECORD, SHEET, VIDEO
 from wayframe.web.api_compare import FEWEST, CompareQuery, dossier_of
+from wayframe.web.keyframes import pictures_of
 from wayframe.web.library import FoundRun
-from wayframe.web.listing import STATES, ListQuery, RunId, RunPage
+from wayframe.web.listing import STATES, ListQuery, RunId, RunItem, RunPage
 from wayframe.web.security import check_guesses, cookie_name
 from wayframe.web.sessions import SESSION_SECONDS
 from wayframe.web.site import Here, Site
@@ -32,12 +31,15 @@ from wayframe.web.views_compare import Shown, takes
 from wayframe.web.views_compose import offer_of
 from wayframe.web.views_logged import logged_segments
 from wayframe.web.views_run import ENDED, facts_of, finding_groups, first_to_show, joins_of, notice, segment_of
-from wayframe.web.views_strip import Strip, progress_of, strip_of
+from wayframe.web.views_strip import progress_of, strip_of
 from wayframe.workflow.queue.overview import overview
 from wayframe.workflow.subjects import Reader
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-FILES = ((RECORD, "Record"), (EVENTS, "Events"), (DEBUG_LOG, "Debug log"), (SHEET, "Contact sheet"))
+FILES = (
+    *((f"{FINAL}.mp4", "Final file"), (f"{FINAL}.mov", "Final file"), (RECORD, "Record"), (EVENTS, "Events")),
+    *((DEBUG_LOG, "Debug log"), (SHEET, "Contact sheet")),
+)
 
 
 @router.get("/")
@@ -54,11 +56,18 @@ def runs_page(request: Request, site: Here) -> Response:
         wrong=wrong,
         states=STATES,
         columns=columns.COLUMNS,
-        pictures={item.id for item in page.items if (site.home.runs / item.id / VIDEO).is_file()},
+        pictures={item.id: picture for item in page.items if (picture := _thumbnail(site, item))},
         progress={name: progress_of(site.library.get(name).record()) for name in open_runs},
         first_page=_address(older | {"before": None}),
         next_page=_address(older),
     )
+
+
+def _thumbnail(site: Site, item: RunItem) -> str:
+    """What a line of the list shows, below the run's address: of its video where it is here, else a keyframe."""
+    if (site.home.runs / item.id / VIDEO).is_file():
+        return "frames/0.jpg"
+    return "keyframes/0.jpg" if item.source == "queue" and item.keyframes else ""
 
 
 def _asked(request: Request, site: Site) -> tuple[ListQuery, RunPage, str]:
@@ -105,7 +114,7 @@ def run_page(
         request,
         "run.html",
         run=run.item,
-        about={"id": run_id, "pictures": _pictures(site, record, strip=strip, video=video)},
+        about={"id": run_id, "pictures": pictures_of(site, run, strip=strip, has_video=video)},
         strip=strip,
         video=video,
         size=record["planned"]["resolution"].split("x"),
@@ -119,23 +128,6 @@ def run_page(
         redo=run.row is not None and run.item.state in ENDED,
         revisions=site.library.revisions(run.item),
     )
-
-
-def _pictures(site: Site, record: Mapping[str, Any], *, strip: Strip, video: bool) -> set[int]:
-    """The keyframes of which there is something to show: the picture itself, or a frame that is rendered."""
-    done = [piece for piece in strip.pieces if piece.state == TaskState.COMPLETE]
-    return {
-        key["index"]
-        for key in record["planned"]["keyframes"]
-        if video or any(piece.start <= key["at"] < piece.end for piece in done) or _is_uploaded(site, key["digest"])
-    }
-
-
-def _is_uploaded(site: Site, digest: str) -> bool:
-    try:
-        return site.uploads.thumbnail(digest).is_file()
-    except StoreError:
-        return False
 
 
 def _is_there(run: FoundRun, name: str) -> bool:

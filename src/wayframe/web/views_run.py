@@ -15,6 +15,7 @@ from wayframe.core.steptable import applied_table, planned_table
 from wayframe.core.wording import MINUTE, counted, duration
 from wayframe.report.chart import Drawing, draw
 from wayframe.report.document import Chart, ChartLane
+from wayframe.web.views_shape import guided_by, is_rendered, looks_of, shape_of, video_names, words_of
 from wayframe.web.views_strip import Piece, Strip
 
 SHORT, PER_GIGABYTE, PER_MEGABYTE = 12, 1e9, 1e6
@@ -65,6 +66,8 @@ class SegmentView:
     """How many cells of the applied steps are not as planned; None where no steps were read back."""
     pictures: tuple[int, ...]
     task: str
+    words: str
+    is_rendered: bool
 
 
 def actions(state: str, *, source: str) -> tuple[str, ...]:
@@ -90,7 +93,9 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Engine", " ".join((planned["engine"], planned["engine_identity"].partition(" ")[2])).strip()
     yield "Video", f"{planned['resolution']}, {planned['fps']} fps"
     yield "Length", f"{planned['frames']} frames, {seconds:.2f} s"
-    yield "Trip", f"{planned['mode']}, {planned['chaining']}, {counted(len(planned['segments']), 'segment')}"
+    yield "Trip", _trip(planned)
+    yield "Videos", ", ".join(name for name in video_names(record["requested"], level="clips") if name)
+    yield "Guides", ", ".join(video_names(record["requested"], level="guides"))
     yield "Forwards", str(planned["forwards"] or "")
     yield "Seed", ", ".join(str(seed) for seed in dict.fromkeys(part["seed"] for part in planned["segments"]))
     yield "LoRAs", ", ".join(planned["loras"])
@@ -100,11 +105,18 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Counted", ", ".join(_counted(name, count) for name, count in outcome.get("engine", {}).items())
     yield "Took", _took(outcome)
     yield "File", _file(outcome)
+    yield "Final file", _final(outcome)
+
+
+def _trip(planned: Mapping[str, Any]) -> str:
+    segments, shape = counted(len(planned["segments"]), "segment"), shape_of(planned)
+    way = f"{planned['mode']}, {planned['chaining']}" if planned["keyframes"] else "join"
+    return ", ".join(part for part in (way, segments, shape) if part)
 
 
 def _took(outcome: Mapping[str, Any]) -> str:
     spent = outcome.get("seconds", {})
-    names = {"render": "to render", "stitch": "to join", "metrics": "to measure"}
+    names = {"render": "to render", "stitch": "to join", "metrics": "to measure", "after": "to finish"}
     return ", ".join(f"{exact(spent[name])} {words}" for name, words in names.items() if name in spent)
 
 
@@ -114,6 +126,17 @@ def _file(outcome: Mapping[str, Any]) -> str:
     stitch = outcome["stitch"]
     size = f"{outcome['bytes'] / PER_MEGABYTE:.2f} MB"
     return f"{size}, {stitch['copied']} frames copied, {stitch['encoded']} encoded again, {outcome['digest'][:SHORT]}"
+
+
+def _final(outcome: Mapping[str, Any]) -> str:
+    after = outcome.get("after")
+    if after is None:
+        return ""
+    steps = " and ".join((", ".join(step["step"] for step in after["steps"])).rsplit(", ", 1))
+    size = f"{after['bytes'] / PER_MEGABYTE:.2f} MB"
+    return (
+        f"{after['resolution']}, {after['fps']} fps, {after['frames']} frames, {after['profile']}, {size}, by {steps}"
+    )
 
 
 def _counted(name: str, count: int) -> str:
@@ -195,11 +218,13 @@ def segment_of(record: Mapping[str, Any], *, strip: Strip, index: int) -> Segmen
         negative_prompt=planned["negative_prompt"],
         seed=planned["seed"],
         amount_of_motion=planned["amount_of_motion"],
-        facts=tuple((name, text) for name, text in _segment_facts(planned, task=task) if text),
+        facts=tuple((name, text) for name, text in _segment_facts(record, index=index) if text),
         drawing=drawing,
         apart=apart,
         pictures=spread(piece.start, last=piece.end - 1, count=PICTURES),
         task=task["id"],
+        words=words_of(record, index=index),
+        is_rendered=is_rendered(planned),
     )
 
 
@@ -210,15 +235,19 @@ def _task(record: Mapping[str, Any], index: int) -> Mapping[str, Any]:
     return task
 
 
-def _segment_facts(planned: Mapping[str, Any], *, task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _segment_facts(record: Mapping[str, Any], *, index: int) -> Iterator[tuple[str, str]]:
+    planned, task = record["planned"]["segments"][index], _task(record, index)
     took = _between(task["started"], task["finished"])
     shared = f", {planned['overlap_before']} shared with the one before" if planned["overlap_before"] else ""
     yield "Frames", f"{planned['frames']} ({planned['start']} to {planned['end'] - 1}){shared}"
-    yield "Seed", str(planned["seed"])
-    yield "Negative prompt", planned["negative_prompt"]
-    yield "Motion", f"{planned['amount_of_motion']:g}" if not planned["steps"] else ""
-    yield "Solver", planned["solver"] if planned["steps"] else ""
-    yield "Forwards", str(planned["forwards"] or "")
+    if is_rendered(planned):
+        yield "Seed", str(planned["seed"])
+        yield "Negative prompt", planned["negative_prompt"]
+        yield "Motion", f"{planned['amount_of_motion']:g}" if not planned["steps"] else ""
+        yield "Solver", planned["solver"] if planned["steps"] else ""
+        yield "Forwards", str(planned["forwards"] or "")
+    yield "Guide", guided_by(record, index=index)
+    yield "Look", looks_of(planned)
     yield "Took", "rendered before, found again" if task["reused"] else exact(took) if took is not None else ""
     yield "Key", planned["key"][:SHORT]
 

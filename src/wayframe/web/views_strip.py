@@ -8,20 +8,28 @@ from fractions import Fraction
 from typing import Any
 
 from wayframe.core.events import TaskState
+from wayframe.web.views_shape import HOLD, PIECE, role_of
 
 WHOLE, MOST_TICKS, SECONDS = 100.0, 8, (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 ROOM_OF_A_KEYFRAME = 92
 """Pixels that a keyframe's picture needs: a trip of many is wider than the window, and scrolls."""
+ROOM_OF_A_ROLE = 9.0
+"""Percent of the strip in which a segment's number and role find room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A keyframe, or a tick of the axis: the middle of its frame."""
+    """A keyframe, a tick of the axis, or where a video begins: the middle of its frame.
+
+    `picture` is the address of what it shows, below that of the run; `hint` is said of it.
+    """
 
     index: int
     at: int
     x: float
     label: str
+    picture: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +46,25 @@ class Piece:
     done: float
     prompt: str
     error: str | None
+    role: str
 
     @property
     def label(self) -> str:
         """The segment in words, for those who do not see the colours."""
         state = "found, rendered before" if self.reused and self.state == TaskState.COMPLETE else self.state
         share = f", {self.done:.0%}" if self.state == TaskState.RUNNING else ""
-        return f"Segment {self.index}, frames {self.start} to {self.end - 1}: {state}{share}"
+        role = f" ({self.role})" if self.role else ""
+        return f"Segment {self.index}{role}, frames {self.start} to {self.end - 1}: {state}{share}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether no engine is asked for it."""
+        return self.role in (HOLD, PIECE)
+
+    @property
+    def text(self) -> str:
+        """What stands on it."""
+        return f"{self.index} {self.role}" if self.role and self.width >= ROOM_OF_A_ROLE else str(self.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +104,13 @@ def strip_of(record: Mapping[str, Any]) -> Strip:
     """The strip of a record of ours, as far as its run has come."""
     planned = record["planned"]
     frames, rate = planned["frames"], Fraction(planned["fps"])
-    keyframes = tuple(
-        Mark(index=key["index"], at=key["at"], x=_middle(key["at"], frames=frames), label=_time(key["at"], rate=rate))
-        for key in planned["keyframes"]
-    )
+    pieces = tuple(_piece(record, index) for index in range(len(planned["segments"])))
+    keyframes = tuple(_shown(planned["keyframes"], pieces=pieces, frames=frames, rate=rate))
     return Strip(
         frames=frames,
         fps=float(rate),
         keyframes=keyframes,
-        pieces=tuple(_piece(record, index) for index in range(len(planned["segments"]))),
+        pieces=pieces,
         overlaps=tuple(_overlaps(planned["segments"], frames=frames)),
         ticks=tuple(_ticks(frames, rate=rate)),
         room=len(keyframes) * ROOM_OF_A_KEYFRAME,
@@ -103,6 +121,24 @@ def progress_of(record: Mapping[str, Any]) -> float:
     """The share of a run's segments that is done, from 0 to 1; begun ones count in part."""
     pieces = [_piece(record, index).done for index in range(len(record["planned"]["segments"]))]
     return sum(pieces) / len(pieces)
+
+
+def _shown(
+    keyframes: Sequence[Mapping[str, Any]], *, pieces: Sequence[Piece], frames: int, rate: Fraction
+) -> Iterator[Mark]:
+    """The keyframes; where there are none, the first frame of every segment."""
+    names = [(key["at"], f"keyframes/{key['index']}.jpg", f"keyframe {key['index']}") for key in keyframes]
+    begins = [(piece.start, f"frames/{piece.start}.jpg", f"segment {piece.index}") for piece in pieces]
+    for index, (at, picture, noun) in enumerate(names or begins):
+        time = _time(at, rate=rate)
+        yield Mark(
+            index=index,
+            at=at,
+            x=_middle(at, frames=frames),
+            label=time,
+            picture=picture,
+            hint=f"{noun} at frame {at}, {time}",
+        )
 
 
 def _piece(record: Mapping[str, Any], index: int) -> Piece:
@@ -120,6 +156,7 @@ def _piece(record: Mapping[str, Any], index: int) -> Piece:
         done=_done(task["state"], applied=len(applied["steps"] or ()), planned=len(planned["steps"])),
         prompt=planned["prompt"],
         error=task["error"],
+        role=role_of(record["planned"], index=index),
     )
 
 
