@@ -70,6 +70,17 @@ FEATURES: dict[str, Data] = {
         },
         **STEPS,
     },
+    "plan_bridges.json": stills(
+        4,
+        bridges={
+            "context": 4,
+            "gap": 9,
+            "replace": [5, 4],
+            "prompt": "a door",
+            "each": [{"seed": 7}, {"prompt": "night"}],
+        },
+        **STEPS,
+    ),
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
     "plan_guides.json": stills(3, **STEPS, guides=GUIDES),

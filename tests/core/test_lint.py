@@ -332,6 +332,12 @@ CASES = [
         where="loop",
     ),
     Case(
+        code="keyframe-replaced",
+        loud=stills(3, bridges={"replace": [1, 0]}),
+        quiet=stills(3, bridges={"replace": [0, 1]}),
+        where="keyframes[1]",
+    ),
+    Case(
         code="lead-from-nowhere",
         loud=stills(2, model=I2V, lead={}),
         quiet=stills(2, model=VACE, lead={}),

@@ -69,3 +69,21 @@ def test_a_continued_trip_and_a_join_keep_the_frames_of_both_sides(place: Place)
     assert not bridge.facts["altered"]
     assert decoded(bridge.video)[0].shape == (SIZE, SIZE, 3)
     assert Path(bridge.video).is_file()
+
+
+def test_bridges_between_segments_keep_the_frames_of_both(place: Place) -> None:
+    data = shaped(bridges={"context": 3, "gap": 7, "replace": 2, "prompt": "a door opens"}, segment_frames=13)
+    data["keyframes"] = [{"image": name} for name in ("dawn.jpg", "day.jpg", "dawn.jpg")]
+    record = place.run(data, name="bridged")
+    assert forwards(record) == [2, 2, 2]
+    assert record["outcome"]["frames"] == 11 + 7 + 11
+    assert record["outcome"]["stitch"]["encoded"] == 0
+    store, planned = ArtifactStore(open_home(place.home)), record["planned"]["segments"]
+    left, bridge, right = (store.find(segment["key"]) for segment in planned)
+    assert left is not None
+    assert bridge is not None
+    assert right is not None
+    assert not bridge.facts["altered"]
+    made, before, after = decoded(bridge.video), decoded(left.video), decoded(right.video)
+    beside = [*zip(made[:3], before[8:11], strict=True), *zip(made[-3:], after[2:5], strict=True)]
+    assert max(float(np.abs(a.astype(int) - b).mean()) for a, b in beside) < 4

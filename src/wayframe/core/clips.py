@@ -1,4 +1,4 @@
-"""Videos that a trip is made with: what a plan must know of them, and stretches of their frames."""
+"""Videos that a trip is made with: what a plan must know of them, and stretches of frames."""
 
 from __future__ import annotations
 
@@ -34,13 +34,17 @@ class PlannedClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipSpan:
-    """Frames `start` to `start + frames` (exclusive) of the video `clip`."""
+    """Frames `start` to `start + frames` (exclusive) of the video `clip`.
+
+    Where `segment` is true, `clip` is the number of a segment of the same plan, and frames count in its own file.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     clip: int
     start: Annotated[int, Field(ge=0)]
     frames: Annotated[int, Field(ge=1)]
+    segment: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
 
     @property
     def stop(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from wayframe.core.clips import ClipSpan
 from wayframe.core.frames import Layout, check_overlaps
 from wayframe.core.plan import Plan, SegmentPlan, forwards_of
 from wayframe.core.spec import parse_spec
@@ -82,11 +83,27 @@ def _span_facts(plan: Plan, segment: SegmentPlan, *, where: str) -> _Facts:
     spans = {"given": segment.given, "given_after": segment.given_after, "piece": segment.piece}
     for name, span in spans.items():
         if span is not None:
+            if span.segment:
+                yield from _segment_span_facts(plan, span, where=f"{where}.{name}", beside=segment)
+                continue
             yield f"{where}.{name}.clip", span.clip, min(max(span.clip, 0), len(plan.clips) - 1)
             yield f"{where}.{name}.frames, behind the end of the video", span.stop > plan.clips[span.clip].frames, False
     if segment.piece is not None:
         yield f"{where}.frames", segment.frames, segment.piece.frames
         yield f"{where}.steps", len(segment.steps), 0
+
+
+def _segment_span_facts(plan: Plan, span: ClipSpan, *, where: str, beside: SegmentPlan) -> _Facts:
+    """Frames of a neighbour: those that it shares with the bridge, less those that are taken out."""
+    before = where.endswith(".given")
+    number = beside.index - 1 if before else beside.index + 1
+    inside = 0 <= number < len(plan.segments)
+    yield f"{where}.clip", span.clip, number if inside else None
+    neighbour = plan.segments[number] if inside else beside
+    shared, out = (beside.overlap_before, 1) if before else (beside.overlap_after, 0)
+    taken = (neighbour.replaced or (0, 0))[out]
+    yield f"{where}.frames", span.frames, shared - taken
+    yield f"{where}.start", span.start, neighbour.frames - shared if before else taken
 
 
 def _segment_facts(plan: Plan, segment: SegmentPlan, *, index: int) -> _Facts:

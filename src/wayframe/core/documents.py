@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from wayframe.core.clips import ClipSpan
 from wayframe.core.coherence import check_plan
 from wayframe.core.findings import Finding
 from wayframe.core.guides import check_guides
@@ -142,9 +143,10 @@ def _seldom(segment: ResolvedSegment, *, usual: tuple[int | None, int | None]) -
     values = {
         "ends": None if segment.leg.ends == usual else list(segment.leg.ends),
         "hold": segment.leg.hold,
-        "given": asdict(segment.leg.given) if segment.leg.given else None,
-        "given_after": asdict(segment.leg.given_after) if segment.leg.given_after else None,
-        "piece": asdict(segment.leg.piece) if segment.leg.piece else None,
+        "given": _span(segment.leg.given),
+        "given_after": _span(segment.leg.given_after),
+        "piece": _span(segment.leg.piece),
+        "replaced": list(segment.leg.replaced) if any(segment.leg.replaced) else None,
         "cfg_star": recipe.cfg_star,
         "cfg_zero": recipe.cfg_zero,
         "bundles": dict(recipe.bundles),
@@ -152,3 +154,9 @@ def _seldom(segment: ResolvedSegment, *, usual: tuple[int | None, int | None]) -
         "look": asdict(segment.look) if segment.look else None,
     }
     return {name: value for name, value in values.items() if value}
+
+
+def _span(span: ClipSpan | None) -> dict[str, Any] | None:
+    if span is None:
+        return None
+    return {name: value for name, value in asdict(span).items() if value is not False}

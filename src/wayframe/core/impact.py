@@ -56,6 +56,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"segments|keyframes|num_new_segments_to_generate", Impact.WORKFLOW, 84),
         (r"steps|num_inference_steps|steps_per_phase", Impact.WORKFLOW, 78),
         (r"loop|lead|trail|hold|still|ends|given|given_after|clips?|continue_from", Impact.WORKFLOW, 77),
+        (r"bridges|replaced", Impact.WORKFLOW, 77),
         (r"chaining|chain_segments|independent_segments|use_svi", Impact.WORKFLOW, 76),
         (r"preset|mode|generation_mode|advanced_mode|motion_mode|solver|sample_solver", Impact.WORKFLOW, 60),
         (

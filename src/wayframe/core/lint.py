@@ -322,7 +322,8 @@ def _engine(look: Lint) -> Iterator[Finding]:
 def _overlaps(look: Lint) -> Iterator[Finding]:
     chained, model = look.plan.chaining == "chained", look.resolved.model
     for index, kept in enumerate(look.resolved.layout.overlaps):
-        if not all(segment.is_rendered for segment in look.plan.segments[index : index + 2]):
+        pair = look.plan.segments[index : index + 2]
+        if not all(segment.is_rendered for segment in pair) or any(segment.needs for segment in pair):
             continue
         where, evidence = f"joins[{index}]", {"overlap": kept}
         if not chained and kept > 1:

@@ -54,7 +54,8 @@ class SegmentPlan:
 
     `ends` are the numbers of the keyframes that it begins and ends with, where they are not those of `Plan.ends`. A
     `still` one shows its keyframe in every frame, and a `piece` is frames of a video as they are: no engine is asked.
-    `given` are frames of a video that it starts from, `given_after` those that it leads to.
+    `given` are frames of a video, or of the segment before, that it starts from, `given_after` those that it leads to.
+    `replaced` are frames of its beginning and of its end that bridges stand in the place of: they are not shown.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = NO_OTHER_KEYS
@@ -84,6 +85,7 @@ class SegmentPlan:
     given: Annotated[ClipSpan | None, UNSAID] = None
     given_after: Annotated[ClipSpan | None, UNSAID] = None
     piece: Annotated[ClipSpan | None, UNSAID] = None
+    replaced: Annotated[tuple[int, int] | None, UNSAID] = None
 
     @property
     def is_rendered(self) -> bool:
@@ -91,13 +93,22 @@ class SegmentPlan:
         return not self.still and self.piece is None
 
     @property
+    def needs(self) -> tuple[int, ...]:
+        """The numbers of the segments of which it is given frames, beside that of a chained one."""
+        return tuple(span.clip for span in (self.given, self.given_after) if span is not None and span.segment)
+
+    @property
     def cuts(self) -> tuple[int, ...]:
         """Frames of this segment at which its file must be cuttable (an IDR frame stands there)."""
         if self.piece is not None:
             return ()
+        if self.needs and self.given and self.given_after:
+            return (self.given.frames, self.frames - self.given_after.frames)
         cut_after = self.overlap_after > 1 or self.given_after is not None
         after = self.frames - self.overlap_after if cut_after else self.frames
-        return tuple(sorted({cut for cut in (self.overlap_before, after) if 0 < cut < self.frames}))
+        first, last = self.replaced or (0, 0)
+        cuts = (self.overlap_before, after, first, self.frames - last)
+        return tuple(sorted({cut for cut in cuts if 0 < cut < self.frames}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +363,7 @@ def _segment(resolved: Resolved, *, index: int, start: int, steps: tuple[Step, .
         given=leg.given,
         given_after=leg.given_after,
         piece=leg.piece,
+        replaced=leg.replaced if any(leg.replaced) else None,
     )
 
 

@@ -25,11 +25,21 @@ def keyed(plan: Plan) -> Plan:
     segments: list[SegmentPlan] = []
     digests: dict[int, str] = {}
     for segment in plan.segments:
+        if segment.needs:
+            segments.append(segment)
+            continue
         steps = digests.get(id(segment.steps)) or _steps_digest(plan, segment)
         digests[id(segment.steps)] = steps
         before = segments[-1].key if segments else None
         segments.append(replace(segment, key=_content_key(plan, segment, steps_digest=steps, before=before)))
-    return replace(plan, segments=tuple(segments))
+    made = replace(plan, segments=tuple(segments))
+    return replace(made, segments=tuple(_bridge(made, segment) if segment.needs else segment for segment in segments))
+
+
+def _bridge(plan: Plan, segment: SegmentPlan) -> SegmentPlan:
+    """A segment with its key, which holds those of the segments that it is given frames of."""
+    steps = _steps_digest(plan, segment)
+    return replace(segment, key=_content_key(plan, segment, steps_digest=steps, before=None))
 
 
 def _steps_digest(plan: Plan, segment: SegmentPlan) -> str:
@@ -109,4 +119,5 @@ def _free(plan: Plan, segment: SegmentPlan) -> dict[str, Any]:
 
 
 def _span(plan: Plan, span: ClipSpan) -> list[str | int]:
-    return [plan.clips[span.clip].digest, span.start, span.frames]
+    source = plan.segments[span.clip].key if span.segment else plan.clips[span.clip].digest
+    return [source, span.start, span.frames]

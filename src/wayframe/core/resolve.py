@@ -24,7 +24,7 @@ from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
 from wayframe.core.resolve_shape import Basis, layout_of, parts_of
 from wayframe.core.schedule import Solver
 from wayframe.core.shape import Leg
-from wayframe.core.shape_join import as_rate, common_rate
+from wayframe.core.shape_join import as_rate, common_rate, with_places
 from wayframe.core.spec import Fit, TravelSpec
 from wayframe.core.spec_stops import FreeSegment
 from wayframe.errors import SpecError
@@ -119,7 +119,7 @@ def resolve(
         layout=layout,
         segments=_segments(
             _Recipes(spec=spec, model=model, preset=preset, catalogue=catalogue, origins=origins),
-            parts,
+            with_places(parts, layout),
             written=written or {},
         ),
         requested_switch=spec.phase_config.model_switch_phase if spec.phase_config else None,
@@ -264,7 +264,7 @@ def _segment(
     if spec.seed_policy == "increment":
         seed += place.number
     seed_origin = "spec" if spec.seed is not None else "default"
-    look, names = look_of([said.look, spec.look])
+    look, names = look_of([said.look] if place.leg.is_bridge else [said.look, spec.look])  # its frames have the trip's
     for name in names:
         own.note(f"look.{name}", origin="spec")
     return ResolvedSegment(

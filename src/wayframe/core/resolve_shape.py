@@ -11,7 +11,7 @@ from wayframe.core.clips import ClipFacts
 from wayframe.core.findings import Finding, Severity, finding, rule
 from wayframe.core.frames import Layout, Stretch, lay_out
 from wayframe.core.shape import Leg, continued, legs, overlaps_of
-from wayframe.core.shape_join import bridging, join_legs
+from wayframe.core.shape_join import bridging, check_room, join_legs, with_bridges
 from wayframe.core.spec import TravelSpec
 from wayframe.errors import SpecError
 
@@ -57,6 +57,8 @@ def parts_of(
         frames = said if isinstance(said, int) else said[0]
         parts = continued(parts, clip=clips[0], frames=frames)
         said = said if isinstance(said, int) else said[1:]
+    if spec.bridges is not None:
+        return with_bridges(parts, said=spec.bridges, step=basis.step)
     overlaps = overlaps_of(parts, said=said)
     if chaining == "chained" and 0 in overlaps:
         raise SpecError("overlap", "a chained segment starts from frames of the one before", 0, fix="use 1 or more")
@@ -68,7 +70,10 @@ def layout_of(
 ) -> tuple[Layout, tuple[Finding, ...]]:
     """Where the segments stand, with findings about keyframes that stand elsewhere than asked for."""
     asked = _asked_positions(spec, parts=parts, fps=fps) if spec.mode == "timeline" else []
-    layout = lay_out(_stretches(spec, parts), overlaps=overlaps, step=step, asked=asked)
+    stretches = _stretches(spec, parts)
+    if spec.bridges is not None:
+        check_room(stretches, parts=parts, overlaps=overlaps)
+    layout = lay_out(stretches, overlaps=overlaps, step=step, asked=asked)
     _check_given(parts, layout)
     return layout, tuple(_moved(asked, layout)) if asked else ()
 
@@ -83,6 +88,9 @@ def _stretches(spec: TravelSpec, parts: Sequence[Leg]) -> list[Stretch]:
         if not leg.is_rendered:
             frames = leg.piece.frames if leg.piece else leg.hold
             found.append(Stretch(frames=frames, first=leg.first, last=leg.last, still=True))
+            continue
+        if leg.is_bridge:
+            found.append(Stretch(frames=leg.frames, first=None, last=None))
             continue
         own, field, usual = leg.said.frames if leg.said else None, f"segment_frames[{next(numbers)}]", next(listed)
         found.append(
@@ -99,7 +107,7 @@ def _stretches(spec: TravelSpec, parts: Sequence[Leg]) -> list[Stretch]:
 
 def _check_given(parts: Sequence[Leg], layout: Layout) -> None:
     for index, (leg, frames) in enumerate(zip(parts, layout.frames, strict=True)):
-        kept = leg.given.frames if leg.given else 0
+        kept = leg.given.frames if leg.given and not leg.given.segment else 0
         if kept and kept + layout.after(index) >= frames:
             shared = f" and shares {layout.after(index)} with the next one" if layout.after(index) else ""
             problem = f"segment {index} has {frames} frames, starts from {kept} of a video{shared}"

@@ -19,12 +19,12 @@ from wayframe.errors import SpecError
 
 if TYPE_CHECKING:
     from wayframe.core.spec import TravelSpec
-    from wayframe.core.spec_join import JoinSpec
+    from wayframe.core.spec_join import BridgesSpec, JoinSpec
     from wayframe.core.spec_stops import FreeSegment, Keyframe
 
 _NOT_OF_A_JOIN = (
     *("keyframes", "loop", "lead", "trail", "segments", "continue_from", "segment_frames", "overlap"),
-    *("mode", "prompts", "curve"),
+    *("mode", "prompts", "curve", "bridges"),
 )
 BESIDE_A_HOLD = 1
 """Frames that a segment shares with a keyframe that stands still: both show it, and the join only copies."""
@@ -38,7 +38,8 @@ class Leg:
     `place` where that stands in the spec. `hold` are the frames of a keyframe that stands still. `begins` is the number
     of the keyframe whose own words these are: a vision model may write the prompt of such a segment. `given` are the
     frames of a video that it starts from, `given_after` those that it leads to; a `piece` is frames of a video as they
-    are. `frames` is its length where its shape decides it.
+    are. `frames` is its length where its shape decides it. `replaced` are the frames of its beginning and of its end
+    that bridges stand in the place of.
     """
 
     first: int | None
@@ -51,11 +52,17 @@ class Leg:
     given: ClipSpan | None = None
     given_after: ClipSpan | None = None
     piece: ClipSpan | None = None
+    replaced: tuple[int, int] = (0, 0)
 
     @property
     def is_rendered(self) -> bool:
         """Whether an engine is asked for it."""
         return not self.hold and self.piece is None
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether it is rendered between two other segments of the trip."""
+        return self.given is not None and self.given.segment
 
     @property
     def ends(self) -> tuple[int | None, int | None]:
@@ -128,6 +135,8 @@ def check_shape(spec: TravelSpec) -> None:
         raise ValueError("keyframes: is required")
     _check_ways_out(spec)
     _check_mode(spec)
+    if spec.bridges is not None:
+        _check_bridges(spec, spec.bridges)
     _check_lists(spec)
     _check_last(spec)
 
@@ -194,6 +203,25 @@ def _check_timeline(spec: TravelSpec) -> None:
         raise ValueError(f"keyframes[{sized[0]}].frames: mode timeline takes its lengths from positions; leave it out")
     if spec.lead is not None and spec.lead.frames is not None:
         raise ValueError("lead.frames: mode timeline takes it from the first keyframe's at; leave it out")
+
+
+def _check_bridges(spec: TravelSpec, said: BridgesSpec) -> None:
+    if spec.mode == "timeline":
+        raise ValueError("bridges: change where keyframes stand, and mode timeline fixes it; say mode: batch")
+    for name in ("overlap", "curve", "continue_from"):
+        if getattr(spec, name) is not None:
+            raise ValueError(f"{name}: means nothing beside bridges; leave it out")
+    if spec.chaining == "chained" or (spec.segments or 1) > 1:
+        raise ValueError("bridges: join segments that do not depend on each other; say chaining: independent")
+    places = sum(left.is_rendered and right.is_rendered for left, right in pairwise(legs(spec)))
+    if not places:
+        raise ValueError("bridges: there is no place where two rendered segments meet; leave it out")
+    if said.each is not None and len(said.each) != places:
+        values, joins = counted(len(said.each), "value"), counted(places, "bridge")
+        raise ValueError(f"bridges.each: {values} for {joins}")
+    lengths = [index for index, bridge in enumerate(said.each or ()) if bridge.frames is not None]
+    if lengths:
+        raise ValueError(f"bridges.each[{lengths[0]}].frames: a bridge has its frames from context and gap")
 
 
 def _check_lists(spec: TravelSpec) -> None:

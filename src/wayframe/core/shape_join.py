@@ -1,19 +1,20 @@
-"""The shape of a join: pieces of videos, and bridges between them that keep frames of both sides."""
+"""Bridges that keep frames of both sides: between pieces of videos in a join, or between the segments of a trip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from wayframe.core.clips import ClipFacts, ClipSpan
 from wayframe.core.frames import grid_neighbours
-from wayframe.core.shape import Leg
+from wayframe.core.shape import BESIDE_A_HOLD, Leg
 from wayframe.errors import SpecError
 
 if TYPE_CHECKING:
-    from wayframe.core.spec_join import JoinSpec
+    from wayframe.core.frames import Layout, Stretch
+    from wayframe.core.spec_join import BridgesSpec, JoinSpec
 
 DEFAULT_CONTEXT, DEFAULT_GAP = 6, 21
 """With VACE six kept frames fill two latent frames, and 6 + 21 + 6 stands on the grid."""
@@ -36,10 +37,11 @@ class Bridging:
         return self.gap + 2 * self.context
 
 
-def bridging(join: JoinSpec, *, step: int) -> Bridging:
-    """The numbers of a join; a gap that is left open is as long as what it takes out, or the nearest length above.
+def bridging(join: JoinSpec | BridgesSpec, *, step: int, place: str = "join") -> Bridging:
+    """The numbers of bridges, of which `place` of the spec speaks.
 
-    Raises `SpecError` for a bridge that is off the model's grid.
+    A gap that is left open is as long as what it takes out, or the nearest length above. Raises `SpecError` for a
+    bridge that is off the model's grid.
     """
     context = DEFAULT_CONTEXT if join.context is None else join.context
     replace = join.replace if isinstance(join.replace, tuple) else (join.replace or 0,) * 2
@@ -54,8 +56,59 @@ def bridging(join: JoinSpec, *, step: int) -> Bridging:
         problem = (
             f"with {context} frames of each side a bridge has {found.frames}, not a length of the model ({step}n+1)"
         )
-        raise SpecError("join.gap", problem, found.gap, fix=f"use {' or '.join(gaps)}, or another context")
+        raise SpecError(f"{place}.gap", problem, found.gap, fix=f"use {' or '.join(gaps)}, or another context")
     return found
+
+
+def with_bridges(parts: Sequence[Leg], *, said: BridgesSpec, step: int) -> tuple[tuple[Leg, ...], tuple[int, ...]]:
+    """The segments of a trip with bridges where two rendered ones meet, and the frames that neighbours share.
+
+    A bridge stands over the frames that it takes out, so these count as shared. Raises `SpecError` for numbers that
+    cannot be.
+    """
+    numbers = bridging(said, step=step, place="bridges")
+    context, (left, right) = numbers.context, numbers.replace
+    if left + right > numbers.gap:
+        problem = f"{numbers.gap} frames are rendered in the place of {left + right}"
+        raise SpecError("bridges.replace", problem, [left, right], fix="use a longer gap, or replace fewer")
+    found, overlaps = [parts[0]], list[int]()
+    for before, after in pairwise(parts):
+        if not (before.is_rendered and after.is_rendered):
+            found.append(after)
+            overlaps.append(BESIDE_A_HOLD)
+            continue
+        number = sum(leg.is_bridge for leg in found)
+        found[-1] = replace(found[-1], replaced=(found[-1].replaced[0], left))
+        given = ClipSpan(clip=len(found) - 1, start=0, frames=context, segment=True)
+        following = ClipSpan(clip=len(found) + 1, start=right, frames=context, segment=True)
+        place = f"bridges.each[{number}]" if said.each else "bridges"
+        words = said.words(number)
+        bridge = Leg(
+            first=None, last=None, said=words, place=place, frames=numbers.frames, given=given, given_after=following
+        )
+        found += [bridge, replace(after, replaced=(right, 0))]
+        overlaps += [context + left, context + right]
+    return tuple(found), tuple(overlaps)
+
+
+def check_room(stretches: Sequence[Stretch], *, parts: Sequence[Leg], overlaps: Sequence[int]) -> None:
+    """Raise `SpecError` for a segment that is too short for the bridges beside it."""
+    for index, (stretch, leg) in enumerate(zip(stretches, parts, strict=True)):
+        before = overlaps[index - 1] if index else 0
+        after = overlaps[index] if index < len(overlaps) else 0
+        if not leg.is_bridge and leg.is_rendered and before + after > (stretch.frames or 0):
+            problem = f"segment {index} has {stretch.frames} frames, and its bridges keep or take out {before + after}"
+            raise SpecError("bridges", problem, fix="use a smaller context or replace, or longer segments")
+
+
+def with_places(parts: Sequence[Leg], layout: Layout) -> tuple[Leg, ...]:
+    """The same segments, each bridge with the place of the frames that it starts from in the segment before it."""
+    return tuple(
+        replace(leg, given=replace(leg.given, start=layout.frames[index - 1] - layout.before(index)))
+        if leg.given and leg.given.segment
+        else leg
+        for index, leg in enumerate(parts)
+    )
 
 
 def join_legs(join: JoinSpec, *, clips: Sequence[ClipFacts], numbers: Bridging) -> tuple[Leg, ...]:

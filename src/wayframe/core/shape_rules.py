@@ -37,6 +37,13 @@ CLIP_FITTED = rule(
     why="Its frames are fitted as keyframes are: enlarged or made smaller, and cut off or barred by `fit`.",
     action="Set `resolution` to the video's where they should stay as they are.",
 )
+KEYFRAME_REPLACED = rule(
+    "keyframe-replaced",
+    Severity.INFO,
+    title="A keyframe is not shown as it is",
+    why="A bridge stands in the place of the frames around it: the video passes by the picture, not through it.",
+    action="Nothing, when that is meant; `bridges: {replace: 0}` shows all keyframes.",
+)
 LOOP_NEEDS = 2
 """A loop goes somewhere in between: of two equal pictures another rule speaks."""
 _IMAGE_TO_VIDEO = ("i2v", "flf2v")
@@ -48,6 +55,7 @@ def shape_findings(plan: Plan, *, model: Model | None, denoises: bool) -> Iterat
     if model is not None and denoises and model.kind in _IMAGE_TO_VIDEO:
         yield from _leads(plan, model=model)
     yield from _clips(plan)
+    yield from _replaced(plan)
 
 
 def _loops(plan: Plan) -> Iterator[Finding]:
@@ -78,3 +86,11 @@ def _clips(plan: Plan) -> Iterator[Finding]:
             message = f"video {clip.index} is {clip.resolution}, the trip {plan.resolution}"
             evidence = {"clip": clip.resolution, "planned": plan.resolution}
             yield finding(CLIP_FITTED, message, where=where, evidence=evidence)
+
+
+def _replaced(plan: Plan) -> Iterator[Finding]:
+    for segment in plan.segments:
+        number, (_, out) = plan.ends(segment)[1], segment.replaced or (0, 0)
+        if number is not None and out:
+            message = f"keyframe {number} lies in the {out} frames of segment {segment.index} that a bridge takes out"
+            yield finding(KEYFRAME_REPLACED, message, where=f"keyframes[{number}]", evidence={"frames": out})

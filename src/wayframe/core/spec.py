@@ -16,7 +16,7 @@ from wayframe.core.guide_spec import GuideSpec
 from wayframe.core.look import LookSpec
 from wayframe.core.prompting import PromptSpec
 from wayframe.core.shape import check_shape
-from wayframe.core.spec_join import ClipSpec, JoinSpec
+from wayframe.core.spec_join import BridgesSpec, ClipSpec, JoinSpec
 from wayframe.core.spec_part import Part
 from wayframe.core.spec_recipe import (
     MAX_SEED,
@@ -50,6 +50,7 @@ class TravelSpec(RecipeSpec):
     lead: FreeSegment | None = Field(None, description="a segment that leads to the first keyframe")
     trail: FreeSegment | tuple[FreeSegment, ...] | None = Field(None, description="segments after the last keyframe")
     segments: int | None = Field(None, ge=1, description="segments of a lone keyframe, chained")
+    bridges: BridgesSpec | None = Field(None, description="rendered transitions in the place of the joins")
     continue_from: str | None = Field(None, min_length=1, description="a video whose last frames the trip starts from")
     segment_frames: int | tuple[int, ...] | None = Field(None, description="frames of each segment (batch)")
     chaining: Literal["independent", "chained"] | None = None
@@ -222,7 +223,8 @@ _PLACES: Mapping[str, type[Part]] = {
     "trail": FreeSegment,
     "join": JoinSpec,
     "clips": ClipSpec,
-    "bridges": FreeSegment,
+    "bridges": BridgesSpec,
+    "each": FreeSegment,
     "phase_config": PhaseConfig,
     "phases": PhaseSpec,
     "prompts": PromptSpec,
@@ -241,7 +243,9 @@ def known_keys(location: tuple[int | str, ...]) -> list[str]:
     part: type[Part] = TravelSpec
     for position, name in enumerate(names):
         wire = "phase_config" in names[:position]
-        if name == "loras":
+        if name == "bridges" and "join" in names[:position]:
+            part = FreeSegment
+        elif name == "loras":
             part = WireLora if wire else PhaseLora if "phases" in names[:position] else LoraUse
         elif name == "phases" and wire:
             part = WirePhase

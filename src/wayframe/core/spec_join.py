@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from wayframe.core.spec_part import Part
+from wayframe.core.spec_recipe import MAX_SEED, RecipeSpec
 from wayframe.core.spec_stops import MAX_FRAME, FreeSegment
 
 Count = Annotated[int, Field(ge=0, le=MAX_FRAME)]
@@ -53,3 +54,21 @@ class JoinSpec(Part):
         None, description="frames that the gap takes out: of each side, or of the left and of the right one"
     )
     bridges: tuple[FreeSegment, ...] | None = Field(None, description="words of each bridge, one for each gap")
+
+
+class BridgesSpec(RecipeSpec):
+    """Bridges between the segments of a trip, and what they say of themselves in place of the trip's words."""
+
+    context: int | None = Field(None, ge=1, le=MAX_FRAME, description="frames of each segment that a bridge keeps")
+    gap: int | None = Field(None, ge=1, le=MAX_FRAME, description="frames that are rendered between them")
+    replace: Count | tuple[Count, Count] | None = Field(
+        None, description="frames that the gap takes out: of each side, or of the left and of the right one"
+    )
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    each: tuple[FreeSegment, ...] | None = Field(None, description="words of each bridge, one for each place")
+
+    def words(self, number: int) -> FreeSegment:
+        """What is said of bridge `number`: its own words, else those of all."""
+        shared = self.model_dump(by_alias=True, exclude_unset=True, exclude={"context", "gap", "replace", "each"})
+        own = self.each[number].model_dump(by_alias=True, exclude_unset=True) if self.each else {}
+        return FreeSegment.model_validate({**shared, **own})

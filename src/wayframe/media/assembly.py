@@ -105,8 +105,8 @@ class Assembly:
 
 
 def _blended(span: Mix, curve: Curve) -> Iterator[Yuv]:
-    left = decode_yuv(span.left, start=span.left.frames - span.frames, stop=span.left.frames)
-    right = decode_yuv(span.right, start=0, stop=span.frames)
+    left = decode_yuv(span.left, start=span.stop - span.frames, stop=span.stop)
+    right = decode_yuv(span.right, start=span.start, stop=span.start + span.frames)
     for step, (before, after) in enumerate(zip(left, right, strict=True)):
         yield curve(left=before, right=after, step=step, steps=span.frames)
 

@@ -21,12 +21,14 @@ class Join:
 
     `blend`: the last frames of the left piece are mixed with the first ones of the right piece. Otherwise a cut: the
     first frames of the right piece are dropped, because the left piece already shows them, or, to keep those of the
-    `right`, the last ones of the left piece.
+    `right`, the last ones of the left piece. `left_out` frames of the left piece's end and of the right piece's
+    beginning are not shown at all; the shared ones lie next to them.
     """
 
     overlap: int
     blend: bool
     keep: Literal["left", "right"] = "left"
+    left_out: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +53,13 @@ class Recode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """The last `frames` frames of `left` blended with the first ones of `right`."""
+    """The `frames` frames of `left` before frame `stop` blended with those of `right` from frame `start`."""
 
     left: VideoIndex
     right: VideoIndex
     frames: int
+    stop: int
+    start: int
 
 
 Span: TypeAlias = Copy | Recode | Mix
@@ -94,11 +98,11 @@ def _check_like(piece: VideoIndex, first: VideoIndex) -> None:
 
 def _kept_out(joins: Sequence[Join], number: int) -> tuple[int, int]:
     """Frames at both ends of a piece that are not its body."""
-    before = joins[number - 1] if number else None
-    after = joins[number] if number < len(joins) else None
+    before = joins[number - 1] if number else Join(overlap=0, blend=False)
+    after = joins[number] if number < len(joins) else Join(overlap=0, blend=False)
     return (
-        before.overlap if before and (before.blend or before.keep == "left") else 0,
-        after.overlap if after and (after.blend or after.keep == "right") else 0,
+        before.left_out[1] + (before.overlap if before.blend or before.keep == "left" else 0),
+        after.left_out[0] + (after.overlap if after.blend or after.keep == "right" else 0),
     )
 
 
@@ -111,8 +115,10 @@ def spans(
     """
     for number, piece in enumerate(pieces):
         before, after = _kept_out(joins, number)
-        if before and joins[number - 1].blend:
-            yield Mix(left=pieces[number - 1], right=piece, frames=before)
+        join = joins[number - 1] if number else None
+        if join and join.blend and join.overlap:
+            left, (out, start) = pieces[number - 1], join.left_out
+            yield Mix(left=left, right=piece, frames=join.overlap, stop=left.frames - out, start=start)
         yield from body_spans(piece, number, range(before, piece.frames - after), parameters)
 
 

@@ -49,10 +49,10 @@ class StitchOptions(TypedDict):
 def stitch(pieces: Sequence[Path], **options: Unpack[StitchOptions]) -> StitchReport:
     """Join `pieces` into ``target``, which appears whole and checked or not at all; options: `StitchOptions`.
 
-    The result has sum(frames) - sum(overlaps) frames. Packets between IDR frames are copied bit by bit; blends, and
-    frames that cannot be copied (a finding says why), are encoded with ``profile``. Memory grows with the longest
-    overlap, and with some 3 kB a piece. The same pieces and settings give the same packets. Raises `MediaError` for
-    pieces that cannot be read or don't fit together, `CancelledError` when stopped.
+    The result has sum(frames) - sum(overlaps) frames, less those that are left out. Packets between IDR frames are
+    copied bit by bit; blends, and frames that cannot be copied (a finding says why), are encoded with ``profile``.
+    Memory grows with the longest overlap, and with some 3 kB a piece. The same pieces and settings give the same
+    packets. Raises `MediaError` for pieces that cannot be read or don't fit together, `CancelledError` when stopped.
     """
     return _Stitch(pieces=pieces, **options).run()
 

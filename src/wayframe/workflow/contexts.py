@@ -1,4 +1,4 @@
-"""Frames that segments start from and lead to: of the segment before, or of a video."""
+"""Frames that segments start from and lead to: of segments beside them, or of a video."""
 
 from __future__ import annotations
 
@@ -35,19 +35,26 @@ class Contexts:
         if not self.plan.starts_from_before(segment):
             return ()
         before = self.plan.segments[segment.index - 1]
-        video = self.published(before)
-        if video is None:
-            raise StoreError(f"segment {segment.index} starts from segment {before.index}, which is not published")
+        video = self.made(before.index)
         return tuple(decode(video, start=before.frames - segment.overlap_before, stop=before.frames))
 
     def after(self, segment: SegmentPlan) -> tuple[Frame, ...]:
-        """The frames of a video that a segment leads to; nothing when it leads to a keyframe or nowhere."""
+        """The frames that a segment leads to, of a video or another segment; nothing where it leads to none."""
         return () if segment.given_after is None else self.span(segment.given_after)
 
     def span(self, span: ClipSpan) -> tuple[Frame, ...]:
-        """Frames of a video, fitted to the output as keyframes are."""
+        """Frames of a segment as published, or of a video, fitted to the output as keyframes are."""
+        if span.segment:
+            return tuple(decode(self.made(span.clip), start=span.start, stop=span.stop))
         path = self.file(span.clip)
         return tuple(self.fitted(pixels) for pixels in decode(path, start=span.start, stop=span.stop))
+
+    def made(self, number: int) -> Path:
+        """The published file of a segment. Raises `StoreError` when it is not there."""
+        video = self.published(self.plan.segments[number])
+        if video is None:
+            raise StoreError(f"frames of segment {number} are needed, which is not published")
+        return video
 
     def fitted(self, pixels: Frame) -> Frame:
         """A frame of a video at output size; as it is where it has that size."""

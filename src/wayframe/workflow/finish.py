@@ -103,13 +103,16 @@ class Finish:
 def joins(plan: Plan, artifacts: Mapping[int, Artifact]) -> Sequence[Join]:
     """How neighbours are joined: a blend where two different pictures overlap, else a cut.
 
-    A piece of a video keeps its frames beside a bridge, which shows the same ones.
+    A piece of a video, and a segment of the trip, keep their frames beside a bridge, which shows the same ones.
     """
     found = []
     for left, right in pairwise(plan.segments):
         given = [segment for segment in (left, right) if segment is right or segment.given_after]
         altered = any(artifacts[segment.index].facts.get("altered") for segment in given)
-        shared = plan.chaining == "chained" or left.piece is not None or right.piece is not None
-        blended = right.overlap_before > 1 and (altered or not shared)
-        found.append(Join(overlap=right.overlap_before, blend=blended, keep="right" if right.piece else "left"))
+        bridged = any(segment.piece or segment.needs for segment in (left, right))
+        left_out = (left.replaced or (0, 0))[1], (right.replaced or (0, 0))[0]
+        overlap = right.overlap_before - sum(left_out)
+        blended = overlap > 1 and (altered or not (bridged or plan.chaining == "chained"))
+        keeps_right = right.piece or left.needs
+        found.append(Join(overlap=overlap, blend=blended, keep="right" if keeps_right else "left", left_out=left_out))
     return found

@@ -85,10 +85,14 @@ def join_places(plan: Plan) -> tuple[JoinPlace, ...]:
 
 
 class _Placed(Mapping[int, Frame]):
-    """The fitted keyframes of a plan by their output frame, loaded when they are asked for."""
+    """The fitted keyframes of a plan by their output frame, loaded when they are asked for.
+
+    Those that bridges stand in the place of are left out: they are not shown.
+    """
 
     def __init__(self, plan: Plan, pictures: Keyframes) -> None:
-        self._numbers = {keyframe.at: keyframe.index for keyframe in plan.keyframes}
+        hidden = {plan.ends(segment)[1] for segment in plan.segments if segment.replaced and segment.replaced[1]}
+        self._numbers = {one.at: one.index for one in plan.keyframes if one.index not in hidden}
         self._pictures = pictures
 
     def __getitem__(self, at: int) -> Frame:

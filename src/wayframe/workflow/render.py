@@ -23,6 +23,7 @@ from wayframe.core.events import (
     TaskState,
 )
 from wayframe.core.findings import Finding
+from wayframe.core.guides import is_looked_at
 from wayframe.core.levels import missing_steps, segment_differences, step_differences
 from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.core.plan_keys import PIECE_VERSION, STILL_VERSION
@@ -68,7 +69,7 @@ class _Open:
 class Renderer:
     """Renders the segments of a plan that the store does not have; `engine` gives what renders, when it is needed.
 
-    `clips` are the files of the plan's videos, `guides` those of its guide videos.
+    `clips` are the files of the plan's videos, `guides` those of its guide videos, `depth` the folders of depth models.
     """
 
     plan: Plan
@@ -80,6 +81,7 @@ class Renderer:
     on_difference: OnDifference = OnDifference.STOP
     clips: Sequence[Path] = ()
     guides: Sequence[Path] = ()
+    depth: Mapping[str, Path] = field(default_factory=dict)
     _open: dict[int, _Open] = field(default_factory=dict)
     _done: dict[int, Artifact] = field(default_factory=dict)
 
@@ -88,7 +90,11 @@ class Renderer:
         return self.make([segment.index for segment in self.plan.segments])
 
     def make(self, numbers: Sequence[int]) -> dict[int, Artifact]:
-        """The artifacts of these segments, in order; a chained one needs the segment before it to be published."""
+        """The artifacts of these segments, in order.
+
+        A chained one needs the segment before it to be published, and a bridge those on both sides; among these
+        segments they come first.
+        """
         segments = [self.plan.segments[number] for number in numbers]
         if self.plan.chaining == "chained":
             for segment in segments:
@@ -97,7 +103,9 @@ class Renderer:
         else:
             missing = [segment for segment in segments if not self._found(segment)]
             distinct = {segment.key: segment for segment in reversed(missing)}
-            self._made(sorted(distinct.values(), key=lambda segment: segment.index))
+            ordered = sorted(distinct.values(), key=lambda segment: segment.index)
+            self._made([segment for segment in ordered if not segment.needs])
+            self._made([segment for segment in ordered if segment.needs])
             for segment in missing:
                 if segment.index not in self._done and not self._found(segment):
                     raise StoreError(f"artifact {segment.key[:12]} is gone")
@@ -172,9 +180,13 @@ class Renderer:
     def _contexts(self) -> Contexts:
         return Contexts(plan=self.plan, clips=self.clips, published=self._published)
 
+    def _guides(self) -> Guides:
+        files, depth = self.guides, self.depth
+        return Guides(plan=self.plan, videos=files, store=self.store, depth=depth, cancelled=self.cancelled)
+
     def _render(self, numbers: Sequence[int]) -> None:
         contexts = self._contexts()
-        guides = Guides(plan=self.plan, videos=self.guides, store=self.store)
+        guides = self._guides() if is_looked_at(self.plan) else None
         jobs = JobBatch(self.plan, self.keyframes, segments=numbers, contexts=contexts, guides=guides)
         engine = self.engine()
         with self.store.staging() as folder, ExitStack() as stack:
