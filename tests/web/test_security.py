@@ -281,6 +281,8 @@ LORAS = {
         "phase_config": {"steps_per_phase": [2], "phases": [{"loras": [{"url": "https://10.0.0.1/x.safetensors"}]}]}
     },
     "of a keyframe": {"loras": [{"file": "https://[::1]/x.safetensors"}]},
+    "a model that enlarges": {"after": {"upscale": {"file": "/etc/passwd"}}},
+    "a model that interpolates": {"after": {"fps": 32, "rife": "/etc/passwd"}},
     "a writer of prompts": {"prompts": {"write": "all", "writer": "openai", "base_url": "http://127.0.0.1:8311/v1"}},
     "a folder as a writer's model": {"prompts": {"write": "all", "model": "../../etc"}},
 }
@@ -297,7 +299,7 @@ def test_nothing_in_a_spec_makes_the_server_read_or_fetch_what_it_must_not(
     for path in ("/plan", "/runs"):
         answer = browser.post(path, json={"spec": spec})
         assert answer.status_code == 422, answer.text
-        assert answer.json()["field"].startswith(("loras", "phase", "prompts", "keyframes[0].loras"))
+        assert answer.json()["field"].startswith(("loras", "phase", "prompts", "after", "keyframes[0].loras"))
 
 
 @pytest.mark.parametrize("option", ["root", "python", "weights", "device", "config"])

@@ -199,7 +199,7 @@ def lora_places(data: object, *, path: str = "") -> Iterator[tuple[str, str]]:
             place = f"{path}.{name}".lstrip(".")
             if place in _NO_LORAS:
                 continue
-            if name in ("file", "url") and isinstance(item, str):
+            if (name in ("file", "url") or place == "after.rife") and isinstance(item, str):
                 yield place, item
             else:
                 yield from lora_places(item, path=place)
