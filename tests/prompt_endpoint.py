@@ -19,7 +19,8 @@ from prompt_server import COLOURS
 Data = dict[str, Any]
 KEY = "unremarkable-0123456789"
 """A key that looks like nothing: it can be kept out of what is written only by whoever knows it."""
-PATIENCE, TICK = 60.0, 0.02
+PATIENCE, TICK = 600.0, 0.02
+"""On a machine with other work a program may need a minute to start; nothing waits longer than it must."""
 GOOD: Data = {"kind": "good"}
 
 

@@ -111,6 +111,21 @@ def test_a_run_shows_its_prompts_beside_what_the_writer_saw(wayframe: Terminal, 
     assert wayframe("prompts", "last", "--html", page).code == 2
 
 
+def test_a_video_shows_its_prompts_as_its_run_does(wayframe: Terminal, spec: Path):
+    assert wayframe("run", spec, "--quiet", "--out", "a.mp4").code == 0
+    assert wayframe("prompts", "a.mp4", "--json").json() == wayframe("prompts", "last", "--json").json()
+    assert wayframe("prompts", "a.mp4", "--html", "p.html").code == 0
+    assert "Prompts of a.mp4" in (wayframe.folder / "p.html").read_text()
+    assert wayframe.fails("prompts", "trip.yaml").endswith(
+        "neither a run nor a video of ours (.mp4); wayframe plan trip.yaml shows a spec"
+    )
+    elsewhere = wayframe("prompts", "a.mp4", "--home", wayframe.folder / "other", "--json").json()
+    assert [(one["prompt"], one["origin"]) for one in elsewhere] == [
+        (FIRST, "written:openai/tiny"),
+        (SECOND, "written:openai/tiny"),
+    ]
+
+
 def test_a_prompt_that_is_forgotten_is_asked_for_anew(wayframe: Terminal, spec: Path, endpoint: Endpoint):
     assert wayframe("run", spec, "--quiet").code == 0
     assert wayframe.fails("prompts", "last", "--forget", "1", "--forget", "7") == (
@@ -184,10 +199,13 @@ def test_a_key_reaches_nothing_that_is_written_or_printed(
 def test_interrupting_keeps_what_was_written(wayframe: Terminal, spec: Path, endpoint: Endpoint):
     endpoint.script(GOOD, {"kind": "held"})
     command = [sys.executable, "-m", "wayframe", "run", str(spec)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
-    endpoint.await_requests(2)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        try:
+            endpoint.await_requests(2)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=600)
+        finally:
+            process.kill()
     assert process.returncode == 130, said
     assert said.rstrip().endswith("stopped: writing prompts was cancelled")
     (kept,) = (wayframe.home / "prompts").rglob("*.json")
@@ -210,7 +228,7 @@ def test_compare_shows_prompts_word_by_word_and_who_wrote_them(wayframe: Termina
     first = wayframe("runs", "--json").json()[0]["run_id"]
     assert wayframe("run", spec, "--quiet").code == 0
     said = wayframe("compare", first, "last").out
-    assert "words replaced by" in said
+    assert "1 of 7 words replaced by" in said
     assert "A and B: same recipe, other inputs. Prompts differ." in said
     assert "other settings" not in said
     page = wayframe("compare", first, "last", "--format", "md").out

@@ -182,6 +182,13 @@ def test_prompts_are_compared_word_by_word() -> None:
     assert word_changes(a, b) == (("equal", "a"), ("-", "slow walk"), ("+", "fast run"), ("equal", "to the lake"))
 
 
+def test_words_that_are_only_added_or_only_removed_are_called_so() -> None:
+    assert word_note("to the lake", "slowly to the lake") == "1 word added to 3"
+    assert word_note("slowly to the blue lake", "to the lake") == "2 of 5 words removed"
+    assert word_note("lake", "sea") == "1 of 1 word replaced by 1"
+    assert word_note("to lake to", "the lake to") == "1 of 3 words replaced by 1"
+
+
 def test_spaces_between_words_are_told_apart_from_words() -> None:
     assert word_note("a  b ", "a b") == "the same words, other spaces"
     assert word_note("", "a b") == word_note("a b", " ") == "empty against a prompt"

@@ -53,5 +53,5 @@ CONTENTS: dict[str, dict[str, str]] = {
         "import": "Make a spec of an upstream payload",
         "export": "Write a spec or a run as an upstream payload",
     },
-    "prompts": {"prompts": "Show the prompt of each segment of a run"},
+    "prompts": {"prompts": "Show the prompt of each segment of a run or a video"},
 }

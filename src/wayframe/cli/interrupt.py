@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from wayframe.errors import CancelledError
+
+_STDERR = 2
+_SAYS = b"\nstopping; finished segments are kept, the same command goes on (Ctrl-C again: at once)\n"
 
 
 @contextmanager
@@ -20,7 +23,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise CancelledError
         asked.append(number)
-        sys.stderr.write("\nstopping; finished segments are kept, the same command goes on (Ctrl-C again: at once)\n")
+        with suppress(OSError):  # closed
+            os.write(_STDERR, _SAYS)  # `sys.stderr` may be what is interrupted, and refuses a second writer
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wayframe.cli.database import DatabaseOption
+from wayframe.cli.named import named_record
 from wayframe.cli.options import (
     AllowPrivateOption,
     EngineOptions,
@@ -24,7 +25,7 @@ from wayframe.cli.options import (
     StrictOption,
     spec_flags,
 )
-from wayframe.cli.places import StoreOption, Where, queued_record
+from wayframe.cli.places import StoreOption, Where
 from wayframe.core.payload_like import Like
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def show(
     home: HomeOption = None,
 ) -> None:
     """Show a run, a running one too, or what a video carries."""
-    record = _record(what, where=Where(database=database, store=store, home=home))
+    record = named_record(what, where=Where(database=database, store=store, home=home))
     if "logged" in record and level is None and not json:
         from wayframe.cli.log_views import print_logged
 
@@ -282,38 +283,6 @@ def _maker(given: _Given, *, home: Path | None, like: Like, strict: bool) -> tup
     terms = PictureTerms(offline=given.offline, allow_private=given.allow_private, needed=False, attempts=2)
     make = partial(fetched_trip, source, home=place, terms=terms, pictures=given.keyframes, options=options)
     return source, make
-
-
-def _record(what: str, *, where: Where) -> dict[str, Any]:
-    from wayframe.errors import StoreError
-    from wayframe.store.runs import RunFolder
-    from wayframe.store.specs import SUFFIXES
-    from wayframe.workflow.sources import capsule_of
-
-    path = Path(what)
-    if path.suffix.lower() == ".mp4":
-        return capsule_of(path)
-    if path.is_file():
-        hint = f"; wayframe plan {what} shows a spec" if path.suffix.lower() in SUFFIXES else ""
-        raise StoreError(f"{what} is neither a run nor a video of ours (.mp4){hint}")
-    if path.is_dir():
-        return RunFolder(path=path.absolute()).read()
-    return _run_record(what, where=where)
-
-
-def _run_record(what: str, *, where: Where) -> dict[str, Any]:
-    """The record of a run by its id: from the home folder, or put together from what the queue knows of it."""
-    from wayframe.errors import StoreError
-    from wayframe.store.home import open_home
-    from wayframe.store.runs import find_run
-
-    place = open_home(where.home, make=False)
-    queued = queued_record(what, where=where, home=place)
-    if queued is not None:
-        return queued
-    if what != "last" and not what.isdigit() and not (place.runs / what).is_dir():
-        raise StoreError(f"{what} is no id of a run, no folder and no file; wayframe runs lists the runs")
-    return find_run(place, what).read()
 
 
 def _print_json(data: object) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wayframe.cli.named import named_record
 from wayframe.cli.options import HomeOption, JsonOption
+from wayframe.cli.places import Where
 
 if TYPE_CHECKING:
     from wayframe.core.prompting import SegmentPrompt
@@ -23,7 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def prompts(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id (or its beginning, or `last`), or its folder.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|VIDEO", help="A run's id (or its beginning, or `last`), its folder, or a video of ours."
+        ),
+    ],
     html: Annotated[
         Path | None,
         typer.Option("--html", help="Write a page with the pictures that the model saw.", show_default=False),
@@ -41,23 +48,22 @@ def prompts(
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Show the prompt of each segment of a run, where it comes from, and what its writer saw and was asked."""
+    """Show the prompt of each segment of a run or a video, where it comes from, and what its writer saw."""
     from wayframe.files import redact, write_atomic
     from wayframe.store.home import open_home
-    from wayframe.store.runs import find_run
     from wayframe.workflow.prompt_views import forget_prompts, prompts_of_run
 
     if html is not None and html.exists() and not force:
         raise typer.BadParameter(f"{html} exists; use another name, or --force", param_hint="--html")
     place = open_home(home, make=False)
-    record = find_run(place, run).read()
+    record = named_record(what, where=Where(database=None, store=None, home=home))
     if forget:
         forget_prompts(record, segments=forget, home=place)
     found = prompts_of_run(record, home=place)
     if html is not None:
         from wayframe.report.prompts import prompts_page
 
-        write_atomic(html, prompts_page(found, title=f"Prompts of run {record.get('run_id', run)}"))
+        write_atomic(html, prompts_page(found, title=f"Prompts of {_title(record, what=what)}"))
     if json:
         import json as codec
 
@@ -66,6 +72,10 @@ def prompts(
     _print(found)
     if html is not None:
         typer.echo(str(html))
+
+
+def _title(record: Mapping[str, Any], *, what: str) -> str:
+    return f"run {record['run_id']}" if "run_id" in record else Path(what).name
 
 
 def _print(found: tuple[SegmentPrompt, ...]) -> None:

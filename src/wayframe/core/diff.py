@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from wayframe.core.impact import IMPACT_RANK, Impact, impact_of, names_of, parts_of
 from wayframe.core.lora_names import LoraNames, reordered
 from wayframe.core.subject import Evidence, Level, Missing, Subject, SubjectSegment, Value, address, lora_name
+from wayframe.core.wording import counted
 
 TOLERANCE = 1e-9
 COMPARED_LEVELS = (Level.REQUESTED, Level.RESOLVED, Level.PLANNED, Level.APPLIED, Level.OUTCOME, Level.ENVIRONMENT)
@@ -378,7 +379,10 @@ def word_note(a: str, b: str) -> str:
     if not left or not right:
         return "empty against a prompt"
     kept = sum(block.size for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks())
-    return f"{len(left) - kept} of {len(left)} words replaced by {len(right) - kept}"
+    gone, new = len(left) - kept, len(right) - kept
+    if gone and new:
+        return f"{gone} of {counted(len(left), 'word')} replaced by {new}"
+    return f"{gone} of {counted(len(left), 'word')} removed" if gone else f"{counted(new, 'word')} added to {len(left)}"
 
 
 def word_changes(a: str, b: str) -> tuple[tuple[str, str], ...]:

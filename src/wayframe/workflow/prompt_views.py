@@ -1,4 +1,4 @@
-"""The prompts of a run as its record has them, with what the store knows of those that a model wrote."""
+"""The prompts of a run or of a video of ours, with what the store knows of those that a model wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ UNKNOWN = "unknown"
 
 
 def prompts_of_run(record: Mapping[str, Any], *, home: Home) -> tuple[SegmentPrompt, ...]:
-    """The prompt of each segment. Raises `StoreError` for a record without a plan (a run known from a log only)."""
+    """The prompt of each segment; `record` is that of a run, or the capsule of a video.
+
+    Raises `StoreError` for a record without a plan (a run known from a log only).
+    """
     origins, store = (record.get("resolved") or {}).get("origins") or {}, PromptStore(home)
     return tuple(
         _segment(
@@ -43,7 +46,7 @@ def forget_prompts(record: Mapping[str, Any], *, segments: Collection[int], home
 
 def _keyed(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Each planned segment with the key of the written prompt in it, or an empty one."""
-    planned, resolved = record.get("planned"), record.get("resolved") or {}
+    planned, resolved = record.get("planned") or record.get("plan"), record.get("resolved") or {}
     if not planned:
         raise StoreError("this run is known from a log only: its prompts are in `wayframe show`")
     values = (resolved.get("values") or {}).get("segments") or [{} for _ in planned["segments"]]
