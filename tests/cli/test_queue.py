@@ -173,6 +173,8 @@ class TestIdle:
         found = wayframe("queue", "--unpause", "--json").json()
         assert (found["paused"], found["runs"][0]["priority"]) == (False, 7)
         assert "no worker is named gpu-1; alive: gpu-0" in wayframe.fails("queue", "--drain", "gpu-1")
+        assert "draining" not in wayframe("queue", "--undrain", "gpu-0").out
+        assert "no worker is named gpu-1; alive: gpu-0" in wayframe.fails("queue", "--undrain", "gpu-1")
 
     def test_cancel_and_resume_say_what_comes_next(self, wayframe: Terminal) -> None:
         wayframe("submit", *trip("--id", "mine"))

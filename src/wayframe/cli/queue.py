@@ -216,6 +216,9 @@ def queue(
     drain: Annotated[
         str | None, typer.Option("--drain", metavar="WORKER", help="Have one worker finish and take no more.")
     ] = None,
+    undrain: Annotated[
+        str | None, typer.Option("--undrain", metavar="WORKER", help="Have a drained worker take work again.")
+    ] = None,
     database: DatabaseOption = None,
     store: StoreOption = None,
     home: HomeOption = None,
@@ -230,6 +233,8 @@ def queue(
             client.pause(paused=pause)
         if drain is not None:
             client.drain(drain)
+        if undrain is not None:
+            client.drain(undrain, draining=False)
         from wayframe.workflow.queue.overview import overview
 
         found = overview(client.place, limit=limit)

@@ -61,6 +61,9 @@ def print_collected(found: Collected, *, dry_run: bool) -> None:
     for run_id in found.unknown:
         left = f"run {run_id} was not submitted whole, so no segment and no input file is removed: "
         console.print(Text(f"{left}submit it again, or cancel and rm it", style="yellow"), soft_wrap=True)
+    for run_id, reason in found.unreadable.items():
+        left = f"run {run_id} may refer to any segment and input file, so none is removed: {reason}; "
+        console.print(Text(f"{left}mend its record, or remove its folder", style="yellow"), soft_wrap=True)
 
 
 def _print_head(found: Overview, console: Console) -> None:

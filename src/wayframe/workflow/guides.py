@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from wayframe.core.digest import content_digest
-from wayframe.core.guide_spec import GuideSpan
+from wayframe.core.guide_spec import GuideSpan, SegmentGuide
 from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.engines.base import Frame
 from wayframe.errors import SpecError
@@ -24,6 +24,16 @@ from wayframe.store.artifacts import ArtifactStore
 _DRAWN: Mapping[str, Callable[[Iterable[Frame]], Iterator[Frame]]] = MappingProxyType(
     {"raw": iter, "canny": edges, "flow": motion}
 )
+
+
+def guide_keys(plan: Plan) -> set[str]:
+    """The content keys of the artifacts that hold the guide frames of a plan."""
+    return {_key(plan, segment.guide) for segment in plan.segments if segment.guide is not None}
+
+
+def _key(plan: Plan, guide: SegmentGuide) -> str:
+    form = [plan.resolution, plan.fit, plan.matte]
+    return content_digest({"guide": guide.key([video.digest for video in plan.guides]), "form": form})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +52,7 @@ class Guides:
         guide = segment.guide
         if guide is None:
             return ()
-        digests = [video.digest for video in self.plan.guides]
-        form = [self.plan.resolution, self.plan.fit, self.plan.matte]
-        key = content_digest({"guide": guide.key(digests), "form": form})
+        key = _key(self.plan, guide)
         artifact = self.store.find(key)
         if artifact is None:
             with self.store.staging() as folder:

@@ -322,6 +322,7 @@ class TestRemove:
         assert idle.place.runs.remove(row.run_id)
         assert idle.client.remove(row.run_id) == row.run_id
         assert list(idle.place.objects.list("runs")) == []
+        assert idle.place.home.runs.is_dir()
 
 
 class TestOrder:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from media.clips import texture, write_video
+from media.tones import write_tone
 from wayframe.errors import StoreError
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.collect import Kind
+from wayframe.store.prompts import PromptStore
+from wayframe.workflow.guides import guide_keys
+from wayframe.workflow.queue.gate import collecting
 from wayframe.workflow.queue.gc import Collected, Collector
 from wayframe.workflow.queue.redo import Redo
 from wayframe.workflow.queue.request import get_request, request_key
 from workflow.queue.rows import new_run
 from workflow.queue.stage import Stage, in_environment
-from workflow.rides import through
+from workflow.rides import LIGHTNING, Data, lora, through
 
 NOW = timedelta(seconds=-5)
 """Everything is older: the clocks of S3 and of SQLite's queue tell whole seconds."""
@@ -154,3 +160,88 @@ def test_what_a_removed_run_left_in_the_database_goes_and_open_runs_keep_theirs(
     assert len(idle.place.events.all_of(waits.run_id)) == 1
     again = collect(idle)
     assert (again.rows, again.workflows) == (0, 0)
+
+
+def join_of(*clips: str) -> Data:
+    return {"join": {"clips": list(clips), "context": 3, "gap": 5}, "engine": "null"}
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, but for locks, with their bytes."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "lock" not in path.name)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_everything_that_runs_of_this_home_were_made_with_stays_and_is_found_again(idle: Stage) -> None:
+    ground = idle.ground
+    write_video(ground.folder / "guide.mp4", [texture(look)[:64, :96] for look in range(20, 29)])
+    write_tone(ground.folder / "music.wav", seconds=1)
+    for name in ("a.mp4", "b.mp4"):
+        write_video(ground.folder / name, [texture(9)[:48, :64]] * 12)
+    after = {"trim": {"start": 2}, "fps": 32, "upscale": {"factor": 2}, "audio": {"file": "music.wav"}}
+    guided = through(0, 1, 2, chaining="chained", overlap=2, guides=[{"video": "guide.mp4", "until": 5}], after=after)
+    runs = [ground.run(guided), ground.run(join_of("a.mp4", "b.mp4"))]
+    PromptStore(ground.home).publish("ab" * 32, text="written", facts={}, picture=b"jpg")
+    ground.home.loras.mkdir(exist_ok=True)
+    lora(ground.home.loras / "kept.safetensors")
+    before = whole(ground.home.root)
+    publish(idle, OTHER)
+    assert names(collect(idle), Kind.ARTIFACT) == {OTHER}
+    after_all = whole(ground.home.root)
+    assert {name: after_all.get(name) for name in before} == before
+    again = [ground.run(guided), ground.run(join_of("a.mp4", "b.mp4"))]
+    steps = again[0].record["outcome"]["after"]["steps"]
+    assert {step["step"]: step["reused"] for step in steps if "key" in step} == dict.fromkeys(
+        ("upscale", "fps", "encode", "audio"), True
+    )
+    assert all(task["reused"] for run in again for task in run.record["tasks"] if task["segment"] is not None)
+    for run in [*runs, *again]:
+        shutil.rmtree(run.folder.path)
+    collect(idle)
+    assert list(ground.home.artifacts.glob("??/*/*")) == []
+
+
+def test_everything_that_a_queued_run_was_submitted_with_stays(idle: Stage) -> None:
+    ground = idle.ground
+    write_video(ground.folder / "guide.mp4", [texture(look)[:64, :96] for look in range(20, 29)])
+    for name in ("a.mp4", "b.mp4"):
+        write_video(ground.folder / name, [texture(9)[:48, :64]] * 12)
+    guides = [{"video": "guide.mp4", "kind": "canny", "until": 3}]
+    waits = [
+        idle.submit(ground.trip(through(0, 1, **(LIGHTNING | {"engine": "wan"}), guides=guides))),
+        idle.submit(ground.trip(join_of("a.mp4", "b.mp4"))),
+    ]
+    requests = [get_request(idle.place, row.run_id) for row in waits]
+    assert requests[0].loras
+    assert requests[0].guides
+    assert requests[1].clips
+    keys = {segment.key for request in requests for segment in request.plan.segments}
+    keys |= {key for request in requests for key in guide_keys(request.plan)}
+    for key in keys:
+        publish(idle, key)
+    for request in requests:
+        request.trip(idle.place)
+    assert collect(idle).garbage == ()
+    assert collect(idle).inputs == ()
+    assert all(idle.place.artifacts().find(key) for key in keys)
+    assert all(idle.place.blobs.missing(request.blobs) == [] for request in requests)
+
+
+def test_while_a_record_cannot_be_read_nothing_that_its_run_may_need_goes(idle: Stage) -> None:
+    kept = idle.ground.run(through(0, 1))
+    key = kept.record["planned"]["segments"][0]["key"]
+    (kept.folder.path / "run.json").write_text("{")
+    publish(idle, OTHER)
+    found = collect(idle)
+    assert found.garbage == ()
+    assert list(found.unreadable) == [kept.folder.run_id]
+    assert "run.json cannot be read" in found.unreadable[kept.folder.run_id]
+    shutil.rmtree(kept.folder.path)
+    assert names(collect(idle), Kind.ARTIFACT) == {OTHER, key}
+
+
+def test_a_look_at_what_would_go_takes_no_gate_and_no_transaction(idle: Stage) -> None:
+    publish(idle, OTHER)
+    with collecting(idle.place.database):
+        found = Collector(idle.place, older_than=NOW).dry_run()
+    assert names(found, Kind.ARTIFACT) == {OTHER}

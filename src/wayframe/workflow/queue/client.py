@@ -178,6 +178,7 @@ class QueueClient:
         for item in list(self.place.objects.list(f"{RUNS}/{name}")):
             self.place.objects.delete(item.key)
         shutil.rmtree(self.place.home.runs / name, ignore_errors=True)
+        self.place.home.runs.mkdir(exist_ok=True)  # where the home is the store, it went with its last run
         return name
 
     def prioritise(self, run_id: str, *, priority: int) -> RunRow:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
+from wayframe.core.documents import parse_plan
 from wayframe.errors import InputError, StoreError, StoreMissingError
 from wayframe.store.collect import Garbage, Kind, collect, find_garbage
 from wayframe.store.objects import ObjectStore, open_store
-from wayframe.store.runs import readable_runs
+from wayframe.store.runs import list_runs
+from wayframe.workflow.guides import guide_keys
 from wayframe.workflow.queue.adapter import client, ended_before, translated
 from wayframe.workflow.queue.flows import run_of_workflow
 from wayframe.workflow.queue.gate import collecting
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.readiness import ready
-from wayframe.workflow.queue.request import LIMIT, REQUEST, RUNS, inputs_folder
+from wayframe.workflow.queue.request import LIMIT, REQUEST, RUNS, files_of, inputs_folder
 
 _LEFT = ("wf_events", "wf_attempts")
 _AT_ONCE = 500
@@ -31,23 +34,34 @@ _AT_ONCE = 500
 class Live:
     """What is referred to: content keys, and digests of input files.
 
-    `unknown` are open runs whose requests are not published yet: what they need is not known, so no input file may go.
+    `unknown` are open runs whose requests are not published yet, and `unreadable` runs of this home whose record cannot
+    be read: what they need is not known, so no artifact and no input file may go.
     """
 
     keys: set[str] = field(default_factory=set)
     blobs: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that is referred to is known."""
+        return not self.unknown and not self.unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What was removed, or would be: objects with the place where they are, workflows, rows of removed runs."""
+    """What was removed, or would be: objects with the place where they are, workflows, rows of removed runs.
+
+    `unknown` and `unreadable` (with the reason) are the runs that kept all artifacts and input files from going.
+    """
 
     garbage: tuple[tuple[str, Garbage], ...]
     inputs: tuple[tuple[Path, int], ...]
     workflows: int
     rows: int
     unknown: tuple[str, ...]
+    unreadable: Mapping[str, str]
 
     @property
     def size(self) -> int:
@@ -82,6 +96,7 @@ class Collector:
             workflows=len(self._workflows()),
             rows=self._rows(remove=False),
             unknown=tuple(sorted(live.unknown)),
+            unreadable=live.unreadable,
         )
 
     def collect(self) -> Collected:
@@ -103,6 +118,7 @@ class Collector:
             workflows=self._remove_workflows(),
             rows=self._rows(remove=True),
             unknown=tuple(sorted(live.unknown)),
+            unreadable=live.unreadable,
         )
 
     def live(self) -> Live:
@@ -110,13 +126,18 @@ class Collector:
         published = set[str]()
         for store in self._stores():
             published |= set(self._requests(store))
-        for folder, record in readable_runs(self._place.home):
-            self._known.setdefault(folder.run_id, (_keys(record.get("planned")), set()))
+        unreadable = dict[str, str]()
+        for folder in list_runs(self._place.home):
+            try:
+                self._known[folder.run_id] = (_keys_of_record(folder.read()), set())
+            except StoreError as error:
+                unreadable[folder.run_id] = str(error)
         waiting = {row.run_id for row in self._place.runs.open_runs()}
         return Live(
             keys={key for keys, _ in self._known.values() for key in keys},
             blobs={digest for _, blobs in self._known.values() for digest in blobs},
             unknown=waiting - published,
+            unreadable=unreadable,
         )
 
     def _stores(self) -> Iterator[ObjectStore]:
@@ -136,7 +157,7 @@ class Collector:
 
     def _inputs(self, live: Live) -> Iterator[tuple[Path, int]]:
         """Keyframes and LoRAs that runs were given here; they are fetched again where they are wanted."""
-        if live.unknown:
+        if not live.complete:
             return
         before = time.time() - self._older.total_seconds()
         used = {digest[:16] for digest in live.blobs}
@@ -168,10 +189,11 @@ class Collector:
         before = f"{database.now} - {round(self._older.total_seconds() * 1000)}"
         for table, moment in zip(_LEFT, ("time", "started"), strict=True):
             where = f"{moment} <= {before} and not exists (select 1 from wf_runs where wf_runs.run_id = {table}.run_id)"
-            with database.transaction() as connection:
-                if remove:
+            if remove:
+                with database.transaction() as connection:
                     count += connection.execute(text(f"delete from {table} where {where}")).rowcount
-                else:
+            else:
+                with database.reading() as connection:
                     count += int(connection.execute(text(f"select count(*) from {table} where {where}")).scalar() or 0)
         return count
 
@@ -208,9 +230,9 @@ class _Held:
 
 def _may_go(item: Garbage, *, live: Live) -> bool:
     if item.kind is Kind.ARTIFACT:
-        return item.name not in live.keys and not live.unknown
+        return item.name not in live.keys and live.complete
     if item.kind is Kind.BLOB:
-        return item.name not in live.blobs and not live.unknown
+        return item.name not in live.blobs and live.complete
     return True
 
 
@@ -224,15 +246,26 @@ def _references(store: ObjectStore, key: str) -> tuple[set[str], set[str]]:
     """Content keys and input files of a request. Raises `StoreError` for one that cannot be read: all could be its."""
     try:
         data = json.loads(store.read(key, limit=LIMIT))
-        files = [*data["keyframes"], *data["loras"].values()]
-        return _keys(data["plan"]), {str(item["digest"]) for item in files}
+        return _keys(data["plan"]), files_of(data)
     except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise StoreError(f"{key} in {store.location} cannot be read, so nothing is removed: {error!r}") from error
 
 
+def _keys_of_record(record: Mapping[str, Any]) -> set[str]:
+    """Content keys of a run's segments, and of the steps to its final file. `StoreError` when they cannot be told."""
+    try:
+        steps = ((record.get("outcome") or {}).get("after") or {}).get("steps", ())
+        return _keys(record.get("planned")) | {str(step["key"]) for step in steps if "key" in step}
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise StoreError(f"what the run refers to cannot be told: {error}") from error
+
+
 def _keys(plan: object) -> set[str]:
+    """Content keys of a plan's segments and guides; a log's plan may have none. Raises `InputError` for bad guides."""
     segments = plan.get("segments", []) if isinstance(plan, dict) else []
-    return {str(segment["key"]) for segment in segments if isinstance(segment, dict) and "key" in segment}
+    keys = {str(segment["key"]) for segment in segments if isinstance(segment, dict) and "key" in segment}
+    guided = isinstance(plan, dict) and bool(plan.get("guides"))
+    return keys | guide_keys(parse_plan(plan)) if guided else keys
 
 
 def _files(folder: Path) -> list[Path]:

@@ -144,6 +144,19 @@ def get_request(place: Place, run_id: str) -> Request:
     )
 
 
+def files_of(document: Mapping[str, Any]) -> set[str]:
+    """Digests of all files that a request as it is stored needs, whatever version its plan is of.
+
+    Raises `KeyError` or `TypeError` for a document that is none.
+    """
+    lists = [
+        document["keyframes"],
+        document["loras"].values(),
+        *(document.get(word, ()) for word in ("clips", "guides")),
+    ]
+    return {str(item["digest"]) for items in lists for item in items}
+
+
 def has_request(place: Place, run_id: str) -> bool:
     """Whether everything about a run was published."""
     try:
