@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from core.trips import PREVIEW, VACE, digest, planned, stills
 from wayframe.core.clips import ClipFacts
 from wayframe.core.documents import parse_plan, plan_json
-from wayframe.core.guides import guide_findings, guided
+from wayframe.core.guide_spec import GuideDepth
+from wayframe.core.guides import guide_findings, guided, is_looked_at
 from wayframe.core.plan import EngineFacts, Plan
 from wayframe.core.spec import parse_spec
 from wayframe.errors import SpecError
 
+DEPTH = {"video": "v.mp4", "kind": "depth", "until": 20}
+MODEL = f"org/depth@{'a' * 40}"
 WAN = EngineFacts(name="wan", identity="wan/1", denoises=True)
 
 
@@ -26,7 +30,8 @@ def plan_with(*guides: dict[str, Any], frames: int = 97, fps: str = "16", **said
     data = stills(3, segment_frames=49, model=VACE, steps=4, guidance=1, **said)
     spec = parse_spec({**data, "guides": [{"video": "v.mp4", **guide} for guide in guides]})
     videos = [video(frames, fps=fps)] * len(guides)
-    return guided(planned(data, engine=WAN).plan, said=spec.guides or (), videos=videos)
+    models = {number: MODEL for number, guide in enumerate(spec.guides or ()) if guide.kind == "depth"}
+    return guided(planned(data, engine=WAN).plan, said=spec.guides or (), videos=videos, models=models)
 
 
 def shown(plan: Plan, segment: int) -> dict[int, int]:
@@ -67,6 +72,34 @@ def test_all_that_is_said_of_a_guide_enters_the_key(change: dict[str, Any]):
     assert plan_with({"until": 20, **change}).segments[0].key != plan_with({"until": 20}).segments[0].key
 
 
+def test_a_depth_guide_names_its_model_and_both_enter_the_key():
+    plan = plan_with({"kind": "depth", "until": 20})
+    (span,) = plan.segments[0].guide.spans
+    assert span.depth == GuideDepth(model=MODEL)
+    assert parse_plan(plan_json(plan)) == plan
+    spread = plan_with({"kind": "depth", "until": 20, "contrast": 1.5})
+    spec = parse_spec({**stills(3, segment_frames=49, model=VACE, steps=4, guidance=1), "guides": [DEPTH]})
+    base = planned(stills(3, segment_frames=49, model=VACE, steps=4, guidance=1), engine=WAN).plan
+    other = guided(base, said=spec.guides or (), videos=[video(97)], models={0: "folder:bb"})
+    assert len({one.segments[0].key for one in (plan, spread, other, plan_with({"until": 20}))}) == 4
+
+
+@pytest.mark.parametrize("change", [{"kind": "raw"}, {"depth": None}])
+def test_depth_and_its_model_belong_together(change: dict[str, Any]):
+    data = plan_json(plan_with({"kind": "depth", "until": 20}))
+    data["segments"][0]["guide"]["spans"][0] |= change
+    data["segments"][0]["key"] = ""
+    with pytest.raises(SpecError, match=r"segments\[0\]\.guide\.spans\[0\]\.depth: is there for kind depth"):
+        parse_plan(data)
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "looks"), [("wan", "vace", True), ("wan", "i2v", False), ("preview", None, False)]
+)
+def test_guide_frames_are_for_those_who_look_at_them(engine: str, kind: str | None, looks: bool):
+    assert is_looked_at(replace(plan_with({}), engine=engine, kind=kind)) is looks
+
+
 def test_several_guides_follow_each_other_in_any_order():
     plan = plan_with({"at": 60, "kind": "flow"}, {"until": 10, "kind": "canny"})
     assert [(span.guide, span.kind, span.at) for span in plan.segments[0].guide.spans] == [(1, "canny", 0)]
@@ -84,7 +117,10 @@ def test_several_guides_follow_each_other_in_any_order():
             [{"until": 9, "strength": 1}, {"at": 20, "strength": 0.5}],
             r"guides\[1\]\.strength: segment 0 .*two str",
         ),
-        ([{"kind": "depth"}], r"guides\[0\]\.kind.*kind: raw"),
+        ([{"kind": "zebra"}], r"guides\[0\]\.kind.*depth.*zebra"),
+        ([{"model": "org/depth"}], r"guides\[0\]\.model: is for kind: depth, and this guide is of kind raw"),
+        ([{"kind": "flow", "contrast": 2}], r"guides\[0\]\.contrast: is for kind: depth"),
+        ([{"kind": "depth", "contrast": 5}], r"guides\[0\]\.contrast: .*4"),
         ([{"strength": 0}], r"guides\[0\]\.strength"),
         ([{"until": "soon"}], r"guides\[0\]\.until.*3\.2s"),
         ([{"end": 3}], r"guides\[0\]\.end: unknown key"),

@@ -34,6 +34,18 @@ UNIFIED = {"target": "vace", "preprocessing": "canny", "strength": 0.7}
             {"structure_video_path": "a.mp4", "structure_type": "flow", "structure_video_treatment": "adjust"},
             [{"video": "a.mp4", "kind": "flow", "fit": "adjust"}],
         ),
+        (
+            {"structure_video_path": "a.mp4", "structure_type": "depth", "structure_depth_contrast": 1.3},
+            [{"video": "a.mp4", "kind": "depth", "contrast": 1.3}],
+        ),
+        (
+            {"structure_guidance": {**UNIFIED, "preprocessing": "depth", "depth_contrast": 0.8, "videos": [VIDEO]}},
+            [{**PLACED, "kind": "depth", "contrast": 0.8, "strength": 0.7}],
+        ),
+        (
+            {"structure_guidance": {**UNIFIED, "canny_intensity": 1.0, "depth_contrast": 1.0, "videos": [VIDEO]}},
+            [{**PLACED, "kind": "canny", "strength": 0.7}],
+        ),
     ],
 )
 def test_what_means_the_same_is_a_guide(said: dict[str, Any], guides: list[dict[str, Any]]):
@@ -47,11 +59,12 @@ def test_what_means_the_same_is_a_guide(said: dict[str, Any], guides: list[dict[
     "said",
     [
         {"structure_guidance": {**UNIFIED, "target": "uni3c", "videos": [VIDEO]}},
-        {"structure_guidance": {**UNIFIED, "preprocessing": "depth", "videos": [VIDEO]}},
+        {"structure_guidance": {**UNIFIED, "canny_intensity": 0.5, "videos": [VIDEO]}},
+        {"structure_video_path": "a.mp4", "structure_type": "canny", "structure_canny_intensity": 0.5},
+        {"structure_guidance": {"preprocessing": "depth", "depth_contrast": 9, "videos": [VIDEO]}},
         {"structure_videos": [{**VIDEO, "path": "https://example.invalid/a.mp4"}]},
         {"structure_videos": [{**VIDEO, "source_start_frame": 9}]},
         {"structure_videos": [VIDEO], "use_uni3c": True},
-        {"structure_video_path": "a.mp4", "structure_type": "depth"},
     ],
 )
 def test_what_is_not_done_here_is_a_finding_and_no_guide(said: dict[str, Any]):

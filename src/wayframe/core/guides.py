@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wayframe.core.clips import ClipFacts, planned_clip
 from wayframe.core.findings import Finding, Severity, finding, rule
-from wayframe.core.guide_spec import GuideSpan, GuideSpec, SegmentGuide, frame_of
+from wayframe.core.guide_spec import GuideDepth, GuideSpan, GuideSpec, SegmentGuide, frame_of
 from wayframe.core.plan_keys import keyed
 from wayframe.errors import SpecError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from wayframe.core.plan import Plan, SegmentPlan
 
 _HALF = Fraction(1, 2)
+_BLIND = ("preview", "null", "wangp")
+NO_MODELS: Mapping[int, str] = MappingProxyType({})
 GUIDE_UNUSED = rule(
     "guide-unused",
     Severity.WARNING,
@@ -35,22 +38,26 @@ class _Placed:
     said: GuideSpec
     start: int
     sources: tuple[int, ...]
+    depth: GuideDepth | None
 
     @property
     def stop(self) -> int:
         return self.start + len(self.sources)
 
 
-def guided(plan: Plan, *, said: Sequence[GuideSpec], videos: Sequence[ClipFacts]) -> Plan:
+def guided(
+    plan: Plan, *, said: Sequence[GuideSpec], videos: Sequence[ClipFacts], models: Mapping[int, str] = NO_MODELS
+) -> Plan:
     """The plan with the guide videos in its segments, and their keys; where no guide stands nothing changes.
 
-    Raises `SpecError` for guides that overlap, that are not on the output, or of which one segment would have two
-    strengths.
+    `models` identify the models of guides of kind depth, by the guide's number. Raises `SpecError` for guides that
+    overlap, that are not on the output, or of which one segment would have two strengths.
     """
     if not said:
         return plan
     placed = sorted(
-        (_placed(plan, number, one, video=videos[number]) for number, one in enumerate(said)), key=lambda one: one.start
+        (_placed(plan, number, one, video=videos[number], model=models.get(number)) for number, one in enumerate(said)),
+        key=lambda one: one.start,
     )
     for left, right in pairwise(placed):
         if right.start < left.stop:
@@ -61,7 +68,7 @@ def guided(plan: Plan, *, said: Sequence[GuideSpec], videos: Sequence[ClipFacts]
     return keyed(replace(plan, guides=guides, segments=tuple(segments)))
 
 
-def _placed(plan: Plan, number: int, said: GuideSpec, *, video: ClipFacts) -> _Placed:
+def _placed(plan: Plan, number: int, said: GuideSpec, *, video: ClipFacts, model: str | None) -> _Placed:
     start = frame_of(said.at, fps=plan.rate) or 0
     until = frame_of(said.until, fps=plan.rate)
     stop = plan.frames if until is None else min(until, plan.frames)
@@ -74,7 +81,8 @@ def _placed(plan: Plan, number: int, said: GuideSpec, *, video: ClipFacts) -> _P
         pace = Fraction(video.fps) / plan.rate
         shown = (int(index * pace + _HALF) for index in range(stop - start))
         sources = tuple(source for source in shown if source < video.frames)
-    return _Placed(number=number, said=said, start=start, sources=sources)
+    depth = GuideDepth(model=model, contrast=said.contrast) if model is not None else None
+    return _Placed(number=number, said=said, start=start, sources=sources, depth=depth)
 
 
 def _of_segment(segment: SegmentPlan, placed: Sequence[_Placed]) -> SegmentGuide | None:
@@ -93,7 +101,13 @@ def _of_segment(segment: SegmentPlan, placed: Sequence[_Placed]) -> SegmentGuide
 def _span(segment: SegmentPlan, one: _Placed) -> GuideSpan:
     first, stop = max(one.start, segment.start), min(one.stop, segment.end)
     sources = one.sources[first - one.start : stop - one.start]
-    return GuideSpan(guide=one.number, kind=one.said.kind, at=first - segment.start, sources=sources)
+    at = first - segment.start
+    return GuideSpan(guide=one.number, kind=one.said.kind, at=at, sources=sources, depth=one.depth)
+
+
+def is_looked_at(plan: Plan) -> bool:
+    """Whether what renders a plan may look at guide videos; those of ours that do not are known."""
+    return plan.kind == "vace" if plan.engine == "wan" else plan.engine not in _BLIND
 
 
 def guide_findings(plan: Plan) -> Iterator[Finding]:
@@ -112,5 +126,7 @@ def check_guides(plan: Plan) -> None:
             where = f"segments[{segment.index}].guide.spans[{number}]"
             if span.guide >= len(plan.guides) or max(span.sources) >= plan.guides[span.guide].frames:
                 raise SpecError(f"{where}.sources", "names frames that no guide video of the plan has")
+            if (span.kind == "depth") != (span.depth is not None):
+                raise SpecError(f"{where}.depth", "is there for kind depth, and for no other", span.kind)
             if span.at + len(span.sources) > segment.frames:
                 raise SpecError(f"{where}.at", f"goes behind the {segment.frames} frames of the segment", span.at)

@@ -13,7 +13,7 @@ from wayframe.core.payload import Payload, Shape
 
 Said = dict[str, Any]
 _PARTS = ("details", "params", "task")
-_KINDS = {"flow": "flow", "canny": "canny", "raw": "raw", "none": "raw"}
+_KINDS = {"flow": "flow", "canny": "canny", "depth": "depth", "raw": "raw", "none": "raw"}
 _WORDS = {"path": "video", "start_frame": "at", "end_frame": "until", "treatment": "fit"}
 _OLD = {
     "structure_video_path": "path",
@@ -21,6 +21,8 @@ _OLD = {
     "structure_type": "structure_type",
     "structure_video_type": "structure_type",
     "structure_video_motion_strength": "motion_strength",
+    "structure_depth_contrast": "depth_contrast",
+    "structure_canny_intensity": "canny_intensity",
 }
 
 
@@ -35,7 +37,8 @@ class PayloadGuides:
 def payload_guides(payload: Payload) -> PayloadGuides:
     """The guides of a payload for a whole travel.
 
-    Nothing for what is not done here: Uni3C, depth, videos that are addresses, settings that are not known.
+    Nothing for what is not done here: Uni3C, edges of another intensity, videos that are addresses, settings that are
+    not known.
     """
     said: Said = {}
     for part in reversed(_PARTS):
@@ -74,6 +77,10 @@ def _words(video: Mapping[str, object], *, shared: Mapping[str, object]) -> Said
     words = {word: both[key] for key, word in _WORDS.items() if both.get(key) is not None}
     words["kind"] = _KINDS.get(str(kind), kind)
     odd = {key: video[key] for key in ("source_start_frame", "source_end_frame") if video.get(key)}
+    if words["kind"] == "depth" and both.get("depth_contrast", 1) != 1:
+        words["contrast"] = both["depth_contrast"]
+    if words["kind"] == "canny" and both.get("canny_intensity", 1) != 1:
+        odd["canny_intensity"] = both["canny_intensity"]
     return {**words, **({} if strength is None else {"strength": strength}), **odd}
 
 

@@ -16,6 +16,7 @@ from wayframe.store.tensorfile import tensor_fault
 INDEX = "model_index.json"
 CONFIG = "config.json"
 """What tells a model of transformers, where there is no model_index.json."""
+PICTURES = "preprocessor_config.json"
 SHARDS = "*.safetensors.index.json"
 MIB = 1024**2
 _NEEDED = ("*.json", "*.safetensors", "*.model", "*.txt")
@@ -27,6 +28,7 @@ _CONFIGS = {
     "Processor": "*processor_config.json",
     "FeatureExtractor": "*processor_config.json",
 }
+_OF_PICTURES = "ForDepthEstimation"
 _VOCABULARIES = ("tokenizer.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "vocab.json")
 
 
@@ -92,6 +94,15 @@ def is_of_transformers(folder: Path) -> bool:
     return (folder / CONFIG).is_file() and not (folder / INDEX).exists()
 
 
+def sees_only(folder: Path) -> bool:
+    """Whether a model of transformers takes pictures and no text, such as one of depth: it has no vocabulary."""
+    try:
+        config = json.loads((folder / CONFIG).read_bytes())
+        return any(str(name).endswith(_OF_PICTURES) for name in config.get("architectures") or ())
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return False
+
+
 def folder_files(folder: Path) -> tuple[str, ...]:
     """The files of a folder that make the model, as names relative to it; sorted. Raises `StoreError`."""
     if is_of_transformers(folder):
@@ -111,7 +122,10 @@ def folder_components(folder: Path) -> tuple[Component, ...]:
 def faults(folder: Path) -> Iterator[str]:
     """What a model's folder lacks or has damaged, by name, without reading more than the heads of weights."""
     if is_of_transformers(folder):
-        yield from _vocabulary_faults(folder, name="the model")
+        if sees_only(folder):
+            yield from () if (folder / PICTURES).is_file() else (f"{PICTURES} is missing",)
+        else:
+            yield from _vocabulary_faults(folder, name="the model")
         yield from _weight_faults(folder, name="the model", pattern="model*.safetensors", prefix="")
         return
     try:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wayframe.core.events import EngineReported, FindingMade, RunEvent, WeightsReady
+from wayframe.core.guides import is_looked_at
 from wayframe.core.levels import used_in_part
 from wayframe.engines.base import ChecksPlans, Engine, EngineSetup
 from wayframe.engines.registry import load_engine
 from wayframe.errors import SpecError
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.home import Home
+from wayframe.workflow.depth import check_depth
 from wayframe.workflow.engine_options import way_to
 from wayframe.workflow.lora_files import check_loras, ready_loras
 from wayframe.workflow.model_weights import ModelWeights, planned_model, weights_of
@@ -37,13 +39,15 @@ def check_engine(trip: Trip) -> bool:
 
 
 def check_supplies(trip: Trip, *, home: Home, store: ArtifactStore) -> None:
-    """Raise `SpecError` or `StoreError` when a denoising run lacks a LoRA's file or the weights of its model, and
-    `EngineError` when its engine cannot be made with them, since packages are not installed.
+    """Raise `SpecError` or `StoreError` when a denoising run lacks a LoRA's file, a depth model or the weights of its
+    model, and `EngineError` when its engine cannot be made with them, since packages are not installed.
 
     A run whose segments are all in the store needs none of them.
     """
     if any(store.find(segment.key) is None for segment in trip.plan.segments):
         check_loras(trip.plan, trip.loras)
+        if is_looked_at(trip.plan):
+            check_depth(trip.plan, trip.depth)
         found = weights_of(trip.plan, home=home)
         if found is not None:
             setup = EngineSetup(options=trip.options, model=found.model, weights=found.folder)

@@ -178,6 +178,7 @@ class _Run:
                 on_difference=self.options.on_difference,
                 clips=self.trip.clips,
                 guides=self.trip.guides,
+                depth=self.trip.depth,
             ).run()
 
     def _ended(self, error: BaseException) -> None:

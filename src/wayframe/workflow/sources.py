@@ -26,6 +26,7 @@ from wayframe.store.pictures import PictureShelf
 from wayframe.store.runs import RECORD_SCHEMA
 from wayframe.store.specs import SUFFIXES, read_data
 from wayframe.workflow.bench import check_engine
+from wayframe.workflow.depth import found_depth
 from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.lora_files import Fetch, fetch_loras, found_loras, remote_loras
 from wayframe.workflow.model_weights import weights_of
@@ -177,7 +178,8 @@ def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mappi
     said = engine_options(plan.engine, home=home, given=options)
     if engine_facts(plan.engine, options=said).denoises:
         plan, loras = found_loras(plan, folders=folders, home=home)
-    return replace(trip, plan=plan, loras=loras, options=said)
+    depth = found_depth(plan, home=home, folders=folders)
+    return replace(trip, plan=plan, loras=loras, options=said, depth=depth)
 
 
 def _fetched(plan: Plan, *, home: Home) -> list[Path]:

@@ -33,6 +33,7 @@ from wayframe.store.digests import BY_NAME, DigestCache
 from wayframe.store.home import Home
 from wayframe.store.lora_places import find_place
 from wayframe.workflow.clip_files import clip_files, first_size, guide_files
+from wayframe.workflow.depth import depth_models
 from wayframe.workflow.engine_options import engine_options
 from wayframe.workflow.final import files_of, find_files
 from wayframe.workflow.lora_files import is_remote
@@ -50,8 +51,9 @@ class Trip:
 
     `remote` holds the addresses of the keyframes that have no file here: such a trip can be looked at, but not run.
     `loras` are the local files of LoRAs by the plan's ids, and `options` are those of the engine. `prompts` tells of
-    those that a model writes, None where none is asked for. `clips` are the files of the plan's videos,
-    `guides` those of its guide videos, `after_files` those that the final file needs, by digest.
+    those that a model writes, None where none is asked for. `clips` are the files of the plan's videos, `guides` those
+    of its guide videos, `depth` the folders of their depth models by identity, `after_files` those that the final file
+    needs, by digest.
     """
 
     plan: Plan
@@ -64,6 +66,7 @@ class Trip:
     prompts: Prompts | None = None
     clips: tuple[Path, ...] = ()
     guides: tuple[Path, ...] = ()
+    depth: Mapping[str, Path] = field(default_factory=dict)
     after_files: Mapping[str, Path] = field(default_factory=dict)
 
     def with_findings(self, findings: Iterable[Finding]) -> Trip:
@@ -118,8 +121,7 @@ def prepare(
         weights=weights_identity(resolved.model, engine=engine, home=home),
         clips=clip_facts,
     )
-    guides, guide_facts = guide_files(spec, base=base, home=home)
-    plan = guided(plan, said=spec.guides or (), videos=guide_facts)
+    plan, guides, depth = _with_guides(plan, spec, base=base, home=home)
     plan, after_files = _with_after(plan, spec, base=base, home=home)
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=engine))
     remote, unwritten = remote_findings(facts), prompts.unwritten() if prompts else ()
@@ -134,12 +136,22 @@ def prepare(
         prompts=prompts,
         clips=clips,
         guides=guides,
+        depth=depth,
         after_files=after_files,
     )
     about_engine = _engine_findings(plan, options=said)
     return trip.with_findings(
         [*left_out(catalogue), *about_engine, *guide_findings(plan), *remote, *_named_loras(plan), *unwritten]
     )
+
+
+def _with_guides(
+    plan: Plan, spec: TravelSpec, *, base: Path, home: Home
+) -> tuple[Plan, tuple[Path, ...], dict[str, Path]]:
+    """The plan with its guide videos, their files, and the folders of depth models that are here, by identity."""
+    guides, facts = guide_files(spec, base=base, home=home)
+    models, depth = depth_models(spec.guides or (), base=base, home=home)
+    return guided(plan, said=spec.guides or (), videos=facts, models=models), guides, depth
 
 
 def _with_after(plan: Plan, spec: TravelSpec, *, base: Path, home: Home) -> tuple[Plan, dict[str, Path]]:

@@ -155,6 +155,7 @@ class BatchWork:
             on_difference=self.request.on_difference,
             clips=trip.clips,
             guides=trip.guides,
+            depth=trip.depth,
         )
         left, failures = list(self.batch.segments), list[Exception]()
         while left and not self._leaves(left):

@@ -14,6 +14,7 @@ from wayframe.core.plan import Plan
 from wayframe.errors import StoreError, StoreMissingError
 from wayframe.files import redact
 from wayframe.store.home import Home
+from wayframe.workflow.depth import found_depth
 from wayframe.workflow.lora_files import used_loras
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.render import OnDifference
@@ -71,6 +72,7 @@ class Request:
             options=self.options,
             clips=tuple(_fetched(item, place=place, folder=folder) for item in self.clips),
             guides=tuple(_fetched(item, place=place, folder=folder) for item in self.guides),
+            depth=found_depth(self.plan, home=place.home),
         )
 
 
