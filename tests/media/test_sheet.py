@@ -60,6 +60,14 @@ def test_keyframes_and_joins_are_marked(library: Library, tmp_path: Path):
     assert 1.6 < (two - plain) / (one - plain) < 2.6
 
 
+def test_a_sheet_of_more_keyframes_than_a_jpeg_is_high_has_more_of_them_in_a_row(tmp_path: Path):
+    write_video(tmp_path / "a.mp4", [np.full((48, 48, 3), number % 251, np.uint8) for number in range(520)])
+    contact_sheet(tmp_path / "a.mp4", target=tmp_path / "sheet.jpg", columns=1, width=160, keyframes=range(520))
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width == 160
+        assert 520 * 20 < sheet.height < 65_500
+
+
 def test_a_sheet_that_cannot_be_made_is_an_error_and_leaves_nothing(library: Library, tmp_path: Path):
     with pytest.raises(MediaError, match=r"gone\.mp4: cannot read this video"):
         contact_sheet(tmp_path / "gone.mp4", target=tmp_path / "sheet.jpg")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,8 @@ from wayframe.media.reading import media_errors
 
 _ROWS = 4
 _QUALITY = 90
+_HIGHEST = 65_000
+"""Pixels; a JPEG holds 65,535, libjpeg 65,500."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def contact_sheet(
 ) -> None:
     """Write a JPEG of frames of the video at `path`, `width` pixels wide with `columns` frames in a row.
 
+    Where it would be higher than a JPEG can be, for hundreds of keyframes, there are more in a row.
     The first frame, the last one and every keyframe are always there; `keyframes` and `joins` are frame numbers of the
     video and marked. Raises `MediaError` when the video cannot be read or the sheet not written.
     """
@@ -125,7 +128,7 @@ def contact_sheet(
     video = index(path)
     marked = sorted(rank for rank in set(keyframes) if 0 <= rank < video.frames)
     ranks = chosen_frames(video.frames, tiles=_tiles(len(marked), columns), always=marked)
-    layout = _Layout(width=width, columns=columns, tiles=len(ranks), aspect=video.width / video.height)
+    layout = _fitting(_Layout(width=width, columns=columns, tiles=len(ranks), aspect=video.width / video.height))
     sheet = Image.new("RGB", layout.size, GROUND)
     _draw_header(sheet, layout, video, keyframes=len(marked))
     for number, (rank, pixels) in enumerate(decode_some(video, ranks=ranks)):
@@ -135,6 +138,12 @@ def contact_sheet(
     _draw_timeline(sheet, layout, video.frames, keyframes=marked, joins=joins)
     with media_errors(target, "draw"), atomic_path(target) as temporary:
         sheet.save(temporary, format="JPEG", quality=_QUALITY, subsampling=0)
+
+
+def _fitting(layout: _Layout) -> _Layout:
+    while layout.size[1] > _HIGHEST and layout.tile[0] > 1:
+        layout = replace(layout, columns=layout.columns + 1)
+    return layout
 
 
 def _tiles(keyframes: int, columns: int) -> int:
