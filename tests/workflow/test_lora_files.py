@@ -188,3 +188,15 @@ def test_a_lora_that_a_plan_knows_by_its_name_is_found_by_it_and_gets_its_digest
     assert trip.plan.segments[0].key != planned["segments"][0]["key"]
     assert ground.run_trip(trip).record["status"] == "completed"
     assert engine.setups[-1].loras["a"].path == found
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_lora_of_a_private_network_is_not_fetched_where_that_is_not_allowed(
+    ground: Ground, server: FileServer
+) -> None:
+    data = denoised({"file": f"{server.url}/style.safetensors"})
+    with pytest.raises(StoreError, match="is in a private network, which is not allowed here"):
+        fetched(ground, data, Fetch(private=lambda address: server.url not in address))
+    assert server.asked == []
+    fetched(ground, data, Fetch(private=lambda address: server.url in address))
+    assert len(server.gets("/style.safetensors")) == 1

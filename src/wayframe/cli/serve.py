@@ -44,7 +44,11 @@ def serve(
     ] = None,
     fetch_host: Annotated[
         list[str] | None,
-        typer.Option("--fetch-host", help="A further host that LoRAs may be fetched from.", show_default=False),
+        typer.Option(
+            "--fetch-host",
+            help="A further host that LoRAs may be fetched from, of your own network too.",
+            show_default=False,
+        ),
     ] = None,
     loras: Annotated[
         Path | None, typer.Option("--loras", help="A folder of LoRAs that specs may name.", show_default=False)
@@ -58,7 +62,7 @@ def serve(
     check_extra()
     place = Where(database=database, store=store, home=home).place()
     from wayframe.web.server import serve as serve_page
-    from wayframe.web.settings import FETCH_HOSTS, Settings, read_token
+    from wayframe.web.settings import Settings, read_token
     from wayframe.workflow.queue.lifeline import hold_lifeline
     from wayframe.workflow.queue.logging_lines import log_lines
 
@@ -67,7 +71,7 @@ def serve(
         port=port,
         token=read_token(token_file),
         hosts=tuple(allow_host or ()),
-        fetch_hosts=(*FETCH_HOSTS, *(fetch_host or ())),
+        own_hosts=tuple(fetch_host or ()),
         loras=checked_folder(loras),
     )
     log_lines(process="page", as_json=False)

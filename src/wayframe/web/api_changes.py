@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from http import HTTPStatus
 from typing import Annotated
@@ -15,11 +16,13 @@ from wayframe.errors import StoreError
 from wayframe.store.runs import LOCK, RECORD, RunFolder
 from wayframe.web.drafts import Draft
 from wayframe.web.listing import NAME, RunId, RunItem
+from wayframe.web.preparing import Work
 from wayframe.web.site import Here, Site
 from wayframe.workflow.lora_files import Fetch
 from wayframe.workflow.queue.adapter import HIGHEST_PRIORITY
 from wayframe.workflow.queue.client import SubmitOptions
 from wayframe.workflow.queue.redo import Redo
+from wayframe.workflow.queue.rows import RunRow
 from wayframe.workflow.queue.supplies import trip_to_submit
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -65,12 +68,23 @@ class PriorityAsked(BaseModel):
 
 @router.post("", response_model=RunItem, status_code=201)
 def submit(site: Here, body: Submission) -> Response:
-    """Submit a trip; the run is queued when this answers, and goes on whatever becomes of this server."""
-    with site.workroom.maker(body) as make:
-        trip = trip_to_submit(make, home=site.home, fetch=Fetch())
-        options = SubmitOptions(run_id=body.id, priority=body.priority, batch=body.batch, keep_going=body.keep_going)
-        row = site.client.submit(trip, options=options)
+    """Submit a trip; the run is queued when this answers 201, and goes on whatever becomes of this server.
+
+    While LoRAs are fetched, prompts written, or files put into the store for longer than some seconds, the answer is
+    503 of kind `preparing` that says how far it is: send the same again. What nobody asks for in a minute is given up.
+    """
+    key = hashlib.sha256(body.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()
+    row = site.preparing.answer(key, lambda work: _submitted(site, body, work=work))
     return _created(_item(site, row.run_id))
+
+
+def _submitted(site: Site, body: Submission, *, work: Work[RunRow]) -> RunRow:
+    fetch = Fetch(listen=work.listen, cancelled=work.cancelled, private=site.settings.is_own_host)
+    with site.workroom.maker(body) as make:
+        trip = trip_to_submit(make, home=site.home, fetch=fetch)
+        work.check()
+        options = SubmitOptions(run_id=body.id, priority=body.priority, batch=body.batch, keep_going=body.keep_going)
+        return site.client.submit(trip, options=options)
 
 
 @router.post("/{run_id}/cancel", response_model=RunItem)

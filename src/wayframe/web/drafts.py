@@ -21,7 +21,7 @@ from wayframe.errors import SpecError, StoreMissingError
 from wayframe.store.home import Home
 from wayframe.web.media_uploads import MediaUploads
 from wayframe.web.plain_data import MOST_KEYFRAMES, check_plain, check_size
-from wayframe.web.settings import Settings
+from wayframe.web.settings import Settings, is_of
 from wayframe.web.uploads import ID, Uploads, shown_name
 from wayframe.workflow.sources import SpecSource, trip_of_spec
 from wayframe.workflow.trip import Trip
@@ -77,6 +77,10 @@ class Workroom:
         check_size(data)
         spec = parse_spec(data)
         self._check_prompts(spec)
+        for index, guide in enumerate(spec_json(spec).get("guides") or ()):
+            model = guide.get("model")
+            if model is not None and ("/" not in model or not _MODEL.fullmatch(model)):
+                raise SpecError(f"guides[{index}].model", "expected a name such as OWNER/MODEL", model)
         for place, file in lora_places(data):
             self._check_lora(file, place=place)
         return spec
@@ -151,12 +155,12 @@ class Workroom:
     def _check_address(self, file: str, *, place: str) -> None:
         try:
             parts = urlsplit(file)
-            host = (parts.hostname or "").rstrip(".").lower()
+            host = parts.hostname or ""
             plain = parts.scheme == "https" and parts.port in (None, 443) and "@" not in parts.netloc
         except ValueError:
             host, plain = "", False
         allowed = self.settings.fetch_hosts
-        if not plain or not any(host == name or host.endswith(f".{name}") for name in allowed):
+        if not plain or not is_of(host, hosts=allowed):
             fix = f"allowed are https addresses of {', '.join(allowed)}; --fetch-host adds one"
             raise SpecError(place, "is an address that this server does not fetch from", host or None, fix=fix)
 

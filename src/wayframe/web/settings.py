@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wayframe.errors import SpecError
 
@@ -22,7 +23,8 @@ class Limits:
     `body` bounds a JSON body, `upload` a picture, `video` an MP4 that is read for its settings; `uploads_bytes` and
     `uploads_count` all pictures together; `free` is what stays free on the disk. A body that sends nothing for
     `silence` seconds is given up; a child that decodes gets `decoding` seconds and `memory` bytes. `cache` bounds the
-    pictures that are kept; `logins` failed logins are allowed a minute.
+    pictures that are kept; `logins` failed logins are allowed a minute. A submission that takes longer than `preparing`
+    seconds is answered before it is over.
     """
 
     body: int = 4 * MIB
@@ -38,13 +40,16 @@ class Limits:
     memory: int = 3 * GIB
     cache: int = 512 * MIB
     logins: int = 10
+    preparing: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How the page is served. `hosts` are further names that it may be called by, such as that of a proxy before it.
 
-    LoRAs that a spec names without an address lie in the folder `loras`; addresses of LoRAs must be of `fetch_hosts`.
+    LoRAs that a spec names without an address lie in the folder `loras`; addresses of LoRAs must be of `fetch_hosts`,
+    and those of this machine and its network, directly or by a redirect, of `own_hosts`, which whoever runs the server
+    has named.
     """
 
     host: str = "127.0.0.1"
@@ -52,7 +57,7 @@ class Settings:
     token: str | None = None
     hosts: tuple[str, ...] = ()
     loras: Path | None = None
-    fetch_hosts: tuple[str, ...] = FETCH_HOSTS
+    own_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def check(self) -> None:
@@ -65,10 +70,25 @@ class Settings:
             raise SpecError("token", f"must have {SHORTEST_TOKEN} characters or more", fix=fix)
 
     @property
+    def fetch_hosts(self) -> tuple[str, ...]:
+        """All hosts that LoRAs are fetched from."""
+        return (*FETCH_HOSTS, *self.own_hosts)
+
+    def is_own_host(self, address: str) -> bool:
+        """Whether an address is of a host that whoever runs the server has named."""
+        return is_of(urlsplit(address).hostname or "", hosts=self.own_hosts)
+
+    @property
     def address(self) -> str:
         """The page's address for the user's browser."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{shown}:{self.port}/"
+
+
+def is_of(host: str, *, hosts: tuple[str, ...]) -> bool:
+    """Whether a host is one of these, or below one."""
+    host = host.rstrip(".").lower()
+    return any(host == name or host.endswith(f".{name}") for name in hosts)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,11 +12,13 @@ from wayframe.web.decoding import Decoding
 from wayframe.web.drafts import Workroom
 from wayframe.web.library import Library
 from wayframe.web.media_uploads import MediaUploads
+from wayframe.web.preparing import Preparing
 from wayframe.web.settings import Settings
 from wayframe.web.streams import Streams
 from wayframe.web.uploads import Uploads
 from wayframe.workflow.queue.client import QueueClient
 from wayframe.workflow.queue.place import Place
+from wayframe.workflow.queue.rows import RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Site:
     media: MediaUploads
     workroom: Workroom
     streams: Streams
+    preparing: Preparing[RunRow]
 
     @staticmethod
     def open(place: Place, *, settings: Settings) -> Site:
@@ -48,6 +51,7 @@ class Site:
             media=media,
             workroom=Workroom(home=place.home, uploads=uploads, media=media, settings=settings),
             streams=Streams(library),
+            preparing=Preparing(patience=settings.limits.preparing),
         )
 
     @property
@@ -62,6 +66,7 @@ class Site:
 
     def close(self) -> None:
         """Give back connections, and end the children."""
+        self.preparing.close()
         self.decoding.close()
         self.client.close()
 

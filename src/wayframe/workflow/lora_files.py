@@ -23,10 +23,11 @@ SUFFIX, BY_CONTENT = ".safetensors", "sha256:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Who is told how far a download is, and what stops it."""
+    """Who is told how far a download is, what stops it, and which addresses may lead into a private network."""
 
     listen: Callable[[RunEvent], None] = lambda _event: None
     cancelled: Callable[[], bool] = lambda: False
+    private: Callable[[str], bool] = lambda _address: True
 
 
 def used_loras(plan: Plan) -> dict[str, PlannedLora]:
@@ -65,7 +66,8 @@ def fetch_loras(plan: Plan, files: Mapping[str, Path], *, home: Home, fetch: Fet
     """
     for name, lora in remote_loras(plan, files).items():
         progress = partial(_told, fetch.listen, name)
-        terms = Terms(limit=LARGEST, progress=progress, cancelled=fetch.cancelled)
+        private = fetch.private(lora.file)
+        terms = Terms(limit=LARGEST, progress=progress, cancelled=fetch.cancelled, allow_private=private)
         LoraShelf(home=home, base=Path(), terms=terms).locate(lora.file, field=f"loras.{name}")
 
 
