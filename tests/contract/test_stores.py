@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +71,11 @@ def place(
 @pytest.fixture
 def store(place: Place) -> ObjectStore:
     return place.open()
+
+
+def always(_item: Garbage) -> AbstractContextManager[bool]:
+    """Nothing that was found is wanted again."""
+    return nullcontext(enter_result=True)
 
 
 def sha(content: bytes) -> str:
@@ -369,7 +375,7 @@ class TestCollect:
         ]
         assert [item.size for item in listed[1:]] == [1, 4, 4]
         assert place.keys() == before
-        assert collect(full, **live, unused=lambda _item: True) == listed
+        assert collect(full, **live, unused=always) == listed
         assert place.keys() == [
             f"artifacts/ab/{KEY}/artifact.json",
             f"artifacts/ab/{KEY}/{sha(b'used')}.mp4",
@@ -383,9 +389,9 @@ class TestCollect:
         before = place.keys()
         asked: list[Kind] = []
 
-        def unused(item: Garbage) -> bool:
+        def unused(item: Garbage) -> AbstractContextManager[bool]:
             asked.append(item.kind)
-            return False
+            return nullcontext(enter_result=False)
 
         assert collect(full, live_keys=(), live_blobs=(), older_than=AT_ONCE, unused=unused) == []
         assert sorted(asked) == [Kind.ARTIFACT, Kind.ARTIFACT, Kind.BLOB, Kind.BLOB, Kind.UPLOAD]
@@ -402,7 +408,13 @@ class TestCollect:
         monkeypatch.setattr(ObjectStore, "delete", fails)
         monkeypatch.setattr(ObjectStore, "now", lambda store: store.stat(place.keys()[0]).modified)
         with pytest.raises(StoreError, match="cut off"):
-            collect(full, live_keys={KEY}, live_blobs=(), older_than=AT_ONCE, unused=lambda _item: True)
+            collect(
+                full,
+                live_keys={KEY},
+                live_blobs=(),
+                older_than=AT_ONCE,
+                unused=always,
+            )
         assert removed == [f"artifacts/cd/{OTHER}/artifact.json"]
 
 

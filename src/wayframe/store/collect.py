@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,21 +68,30 @@ def collect(
     live_keys: Collection[str],
     live_blobs: Collection[str],
     older_than: timedelta,
-    unused: Callable[[Garbage], bool],
+    unused: Callable[[Garbage], AbstractContextManager[bool]],
 ) -> list[Garbage]:
     """Remove what `find_garbage` finds; what was removed comes back.
 
-    `unused` is asked once more right before each removal: a run may refer to it since the list was made. What was
-    stored again since then stays too.
+    `unused` is asked once more right before each removal, and held during it: a run may refer to it since the list was
+    made. What was stored again since then stays too.
     """
-    removed = []
-    for item in find_garbage(store, live_keys=live_keys, live_blobs=live_blobs, older_than=older_than):
-        objects = _unchanged(store, item)
-        if objects and unused(item):
-            for part in objects:
-                _remove(store, part)
-            removed.append(replace(item, objects=objects))
-    return removed
+    found = find_garbage(store, live_keys=live_keys, live_blobs=live_blobs, older_than=older_than)
+    return [gone for item in found if (gone := _removed(store, item, unused=unused))]
+
+
+def _removed(
+    store: ObjectStore, item: Garbage, *, unused: Callable[[Garbage], AbstractContextManager[bool]]
+) -> Garbage | None:
+    """What was removed of a piece of garbage; None when it stays."""
+    objects = _unchanged(store, item)
+    if not objects:
+        return None
+    with unused(item) as certain:
+        if not certain:
+            return None
+        for part in objects:
+            _remove(store, part)
+    return replace(item, objects=objects)
 
 
 def _artifacts(store: ObjectStore, *, live: Collection[str]) -> Iterator[Garbage]:

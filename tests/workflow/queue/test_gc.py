@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from media.tones import write_tone
 from wayframe.errors import StoreError
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.collect import Kind
+from wayframe.store.objects import UPLOADS, ObjectStore
 from wayframe.store.prompts import PromptStore
 from wayframe.workflow.guides import guide_keys
+from wayframe.workflow.queue import gc
 from wayframe.workflow.queue.gate import collecting
 from wayframe.workflow.queue.gc import Collected, Collector
 from wayframe.workflow.queue.redo import Redo
@@ -137,6 +140,41 @@ def test_a_run_that_is_submitted_while_it_collects_keeps_what_it_needs(
     monkeypatch.setattr(collector, "live", late)
     collector.collect()
     assert idle.place.artifacts().find(key) is not None
+
+
+def test_while_something_is_removed_no_run_is_written_down_and_no_longer(
+    idle: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(idle, OTHER)
+    publish(idle, "e" * 64)
+    shut: list[bool] = []
+    monkeypatch.setattr(gc, "collecting", lambda _database: tracked(shut))
+    asked: list[bool] = []
+    for name in ("list", "stat", "read", "delete"):
+        monkeypatch.setattr(ObjectStore, name, told(getattr(ObjectStore, name), name=name, shut=shut, asked=asked))
+    collect(idle)
+    assert asked
+    assert all(asked)
+    assert shut == []
+
+
+@contextmanager
+def tracked(shut: list[bool]) -> Iterator[None]:
+    """A gate that says when it is shut."""
+    shut.append(True)
+    yield
+    shut.pop()
+
+
+def told(call: Callable[..., object], *, name: str, shut: list[bool], asked: list[bool]) -> Callable[..., object]:
+    """A request to the store that writes down whether it was made where it may be: only removals behind the gate."""
+
+    def request(self: ObjectStore, key: str, **named: int) -> object:
+        clock = key.startswith(UPLOADS)
+        asked.append(clock or (name == "delete") == bool(shut))
+        return call(self, key, **named)
+
+    return request
 
 
 def test_a_request_that_cannot_be_read_stops_everything(idle: Stage, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -103,12 +103,12 @@ class Collector:
         """Remove it, and say what went. Nobody can submit a run in the moment in which something is removed."""
         live = self.live()
         removed: list[tuple[str, Garbage]] = []
-        with _Held(self._place, self.live) as held:
-            for store in self._stores():
-                gone = collect(
-                    store, live_keys=live.keys, live_blobs=live.blobs, older_than=self._older, unused=held.unused
-                )
-                removed += [(store.location, item) for item in gone]
+        held = _Held(self._place, self.live)
+        for store in self._stores():
+            gone = collect(
+                store, live_keys=live.keys, live_blobs=live.blobs, older_than=self._older, unused=held.unused
+            )
+            removed += [(store.location, item) for item in gone]
         inputs = list(self._inputs(live))
         for path, _ in inputs:
             path.unlink(missing_ok=True)
@@ -199,30 +199,24 @@ class Collector:
 
 
 class _Held:
-    """Asks once more, behind the gate, whether something is unused; the gate stays shut until the next question.
+    """Asks once more, behind the gate, whether something is unused; the gate stays shut until it is removed.
 
-    Only a run that was submitted since the last answer can make a difference.
+    Only a run that was submitted since the last answer can make a difference. Whatever takes long, such as looking at
+    what is referred to, is done while the gate is open.
     """
 
     def __init__(self, place: Place, look: Callable[[], Live]) -> None:
         self._place, self._look = place, look
         self._newest, self._live = self._number(), look()
-        self._gate = ExitStack()
 
-    def __enter__(self) -> _Held:
-        return self
-
-    def __exit__(self, *_ending: object) -> None:
-        self._gate.close()
-
-    def unused(self, item: Garbage) -> bool:
-        """Whether it may go now; the caller removes it before it asks about another one."""
-        self._gate.close()
-        self._gate.enter_context(collecting(self._place.database))
+    @contextmanager
+    def unused(self, item: Garbage) -> Iterator[bool]:
+        """Whether it may go now; what is asked about while runs come in all the time stays."""
         newest = self._number()
         if newest != self._newest:
             self._newest, self._live = newest, self._look()
-        return _may_go(item, live=self._live)
+        with collecting(self._place.database):
+            yield self._number() == self._newest and _may_go(item, live=self._live)
 
     def _number(self) -> int:
         return max((row.number for row in self._place.runs.listed(limit=1)), default=0)
