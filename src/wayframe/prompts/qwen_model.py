@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from wayframe.errors import CancelledError, PromptError, SpecError
+from wayframe.devices import named_device
+from wayframe.errors import CancelledError, PromptError
 from wayframe.prompts.base import Answer, PromptRequest
 from wayframe.prompts.qwen_inputs import ImageProcessor, InputMaker, Tokenizer
 from wayframe.prompts.qwen_options import QwenOptions
@@ -57,7 +58,7 @@ class QwenModel:
 
     def __init__(self, folder: Path, *, options: QwenOptions) -> None:
         self._options = options
-        device = _device(options.device)
+        device = named_device(options.device)
         with _quiet(), _told(folder):
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
@@ -126,17 +127,6 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
         torch.mps.empty_cache()
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device("cuda", 0) if name == "cuda" else torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SpecError("option device", f"torch sees {torch.cuda.device_count()} CUDA devices here", name)
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SpecError("option device", "torch sees no Apple GPU here", name)
-    return device
 
 
 def _load(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Generator:

@@ -186,7 +186,8 @@ def test_modules_that_the_model_lacks_are_an_error_with_names_unless_the_spec_ag
     assert str(caught.value) == (
         "LoRA i2v.safetensors: 4 of 24 modules do not fit the model: blocks.0.cross_attn.k_img (not in the model), "
         "blocks.0.cross_attn.v_img (not in the model), blocks.1.cross_attn.k_img (not in the model) and 1 more; "
-        "write `partial: true` at this LoRA to use the modules that fit, or take a LoRA made for this model"
+        "write `partial: true` at this LoRA to use the modules that fit (one of a bundle or preset: name its file "
+        "under `loras` for that), or take a LoRA made for this model"
     )
     lora = read_lora(file, model=model, partial=True)
     assert lora.unmatched == tuple(f"blocks.{n}.cross_attn.{k}_img" for n in (0, 1) for k in "kv")

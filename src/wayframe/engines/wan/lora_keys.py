@@ -19,7 +19,10 @@ from wayframe.engines.wan.lora_names import Kind, Part, Target, parse_key, paths
 from wayframe.errors import SpecError
 
 _NAMED = 3
-_PARTIAL = "write `partial: true` at this LoRA to use the modules that fit, or take a LoRA made for this model"
+_PARTIAL = (
+    "write `partial: true` at this LoRA to use the modules that fit (one of a bundle or preset: name its file under "
+    "`loras` for that), or take a LoRA made for this model"
+)
 _OTHER = "take a LoRA made for this model"
 
 

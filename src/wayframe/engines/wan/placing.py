@@ -7,6 +7,7 @@ from itertools import chain
 import torch
 from diffusers.hooks import apply_group_offloading
 
+from wayframe.devices import named_device
 from wayframe.engines.wan.loading import quiet
 from wayframe.engines.wan.options import WanOptions
 from wayframe.engines.wan.tally import Tally
@@ -20,22 +21,11 @@ def pick_device(options: WanOptions) -> torch.device:
 
     Raises `SpecError` for a device that is not here, or an option that it cannot do.
     """
-    device = _device(options.device)
+    device = named_device(options.device)
     if options.attention in _ONLY_CUDA and device.type != "cuda":
         raise SpecError("option attention", f"needs CUDA, but the device is {device}", options.attention)
     if options.weights == "fp8" and device.type == "mps":
         raise SpecError("option weights", "float8 needs CUDA or the processor, but the device is mps", "fp8")
-    return device
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device("cuda", 0) if name == "cuda" else torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SpecError("option device", f"torch sees {torch.cuda.device_count()} CUDA devices here", name)
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SpecError("option device", "torch sees no Apple GPU here", name)
     return device
 
 
