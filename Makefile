@@ -33,6 +33,10 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
+# spandrel for the tests of models that enlarge, without torchvision: that is several gigabytes where torch is a build for
+# CUDA, and two of spandrel's forty architectures need it.
+ALONE := spandrel==0.4.2 einops==0.8.2
+
 # Pins for the tests, from the declared ranges; run it after a change of dependencies and commit the result.
 # torch stays at TORCH: a newer one is another build of several gigabytes.
 TORCH := 2.13.0
@@ -54,6 +58,7 @@ $(VENV)/.base: pyproject.toml
 $(VENV)/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt --editable ".[wan,page,prompts,test,check]"
+	$(PIP) --no-deps $(ALONE)
 	@touch $@ $(VENV)/.base
 
 clean:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import pytest
 
 from cli.terminal import Terminal
+from media.spandrel_alone import import_spandrel
 from media.tones import write_tone
+from wayframe.files import sha256_file
 from wayframe.media.audio import has_audio
 from wayframe.media.index import index, packet_digest, read_metadata
 
@@ -58,6 +61,19 @@ def test_a_rife_file_makes_the_frames_between(ride: Terminal):
     assert (wrong.code, wrong.err.count("\n")) == (1, 1)
     assert "wrong.pkl: holds no tensors" in wrong.err
     assert not (ride.folder / "y.mp4").exists()
+
+
+def test_a_models_file_enlarges(ride: Terminal):
+    import_spandrel()
+    torch, safetensors = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
+    compact = import_module("spandrel.architectures.Compact.__arch.SRVGG").SRVGGNetCompact
+    torch.manual_seed(1)
+    safetensors.save_file(compact(num_feat=8, num_conv=2, upscale=2).state_dict(), ride.folder / "x2.safetensors")
+    words = ("finish", "ride.mp4", "--upscale", "2", "--out", "x.mp4", "--json", "--force")
+    first, by_lanczos = ride(*words, "--upscale-model", "x2.safetensors").json(), ride(*words).json()
+    assert first["steps"][0]["model"] == sha256_file(ride.folder / "x2.safetensors")
+    assert (first["resolution"], first["frames"]) == ("128x96", 17)
+    assert first["digest"] != by_lanczos["digest"]
 
 
 @pytest.mark.parametrize(
