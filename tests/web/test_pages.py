@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from wayframe.web.settings import Limits, Settings
 from wayframe.workflow.log_import import import_log
-from web.browser import Browser
+from web.browser import ORIGIN, TOKEN, Browser
 from workflow.queue.stage import Stage
 from workflow.rides import through
 
@@ -84,6 +85,26 @@ def test_a_browser_is_told_of_errors_in_a_page_and_a_script_in_json(browser: Bro
     assert "there is no run of that id" in page(browser, "/runs/nothing", status=404)
     assert "there is nothing at this address" in page(browser, "/nowhere", status=404)
     assert browser.client.get("/runs/nothing").json()["status"] == 404
+
+
+def test_whoever_is_turned_away_at_the_door_gets_a_page_where_one_was_asked_for(stage: Stage, browser: Browser) -> None:
+    seen = {"Accept": "text/html,*/*;q=0.8"}
+    renamed = browser.client.get("/", headers={**seen, "Host": "evil.example"})
+    assert (renamed.status_code, renamed.headers["content-type"].partition(";")[0]) == (421, "text/html")
+    assert "not called by that name" in renamed.text
+    assert f'href="{ORIGIN}/"' in renamed.text
+    assert "evil.example" not in renamed.text
+    assert browser.client.get("/static/wayframe.css", headers={"Host": "evil.example"}).status_code == 200
+    foreign = browser.client.post("/logout", headers={**seen, "Origin": "https://evil.example"})
+    assert (foreign.status_code, "another origin" in foreign.text, inline(foreign.text)) == (403, True, [])
+    assert foreign.headers["content-security-policy"]
+    with Browser.of(stage.place, Settings(token=TOKEN, limits=Limits(logins=1))) as guarded:
+        unknown = guarded.client.post("/logout", headers=seen)
+        assert (unknown.status_code, "a token is needed" in unknown.text) == (401, True)
+        assert guarded.client.post("/login", data={"token": "wrong"}, headers=seen).status_code == 403
+        often = guarded.client.post("/login", data={"token": "wrong"}, headers=seen)
+        assert (often.status_code, often.headers["retry-after"], "<h1>" in often.text) == (429, "60", True)
+    assert browser.get("/runs", headers={**seen, "Host": "evil.example"}).json()["status"] == 421
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -45,6 +45,7 @@ _STATUS: tuple[tuple[type[WayframeError], HTTPStatus], ...] = (
     (EngineError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (PromptError, HTTPStatus.BAD_GATEWAY),
 )
+_KEPT = frozenset({"retry-after", "connection", "www-authenticate", "allow"})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -115,7 +116,7 @@ def install(app: FastAPI, *, home: str) -> None:
     """Have every error of the app answered in this way."""
 
     async def ours(request: Request, error: WayframeError) -> Response:
-        return _fitting(request, answer(error, home=home))
+        return fitting(request, answer(error, home=home))
 
     app.exception_handler(WayframeError)(ours)
     app.exception_handler(RefusalError)(_refused)
@@ -124,20 +125,20 @@ def install(app: FastAPI, *, home: str) -> None:
     app.exception_handler(OSError)(_disk)
 
 
-def _fitting(request: Request, answered: Response) -> Response:
-    """The answer, as a page for who asked for one."""
+def fitting(request: Request, answered: Response) -> Response:
+    """A problem as it is, or as a page for who asked for one, with the headers that it came with."""
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         return answered
     body = json.loads(bytes(answered.body))
     told = {"title": body["title"], "detail": body["detail"], "fix": body.get("fix")}
-    page = render(request, "error.html", status=answered.status_code, **told)
-    if "retry-after" in answered.headers:
-        page.headers["Retry-After"] = answered.headers["retry-after"]
+    ours = request.app.state.site.settings.address if body["type"].endswith(":host") else "/"
+    page = render(request, "error.html", status=answered.status_code, ours=ours, **told)
+    page.headers.update({name: text for name, text in answered.headers.items() if name in _KEPT})
     return page
 
 
 async def _refused(request: Request, error: RefusalError) -> Response:
-    return _fitting(request, problem(error.status, error.detail, kind=error.kind, headers=error.headers))
+    return fitting(request, problem(error.status, error.detail, kind=error.kind, headers=error.headers))
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -145,20 +146,20 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     place = field_path(tuple(part for part in first["loc"] if part not in ("body", "query", "path", "header")))
     detail = f"{place or 'body'}: {first['msg']}"
     invalid = problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="validation", field=place or "body")
-    return _fitting(request, invalid)
+    return fitting(request, invalid)
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
     what = {404: "there is nothing at this address", 405: f"{request.method} is not possible here"}
     detail = what.get(error.status_code, str(error.detail))
-    return _fitting(request, problem(error.status_code, detail, headers=error.headers))
+    return fitting(request, problem(error.status_code, detail, headers=error.headers))
 
 
-async def _disk(_request: Request, error: OSError) -> Response:
+async def _disk(request: Request, error: OSError) -> Response:
     _log.error("the disk failed", exc_info=error)
     if error.errno in _FULL:
-        return problem(HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full")
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server could not use its disk")
+        return fitting(request, problem(HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full"))
+    return fitting(request, problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server could not use its disk"))
 
 
 def bug(error: Exception) -> Response:

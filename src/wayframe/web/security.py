@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wayframe.web.problems import RefusalError, bug, problem
+from wayframe.web.problems import RefusalError, bug, fitting, problem
 from wayframe.web.sessions import Doorkeeper, Guesses
 from wayframe.web.settings import Settings, is_loopback
 
@@ -41,7 +41,8 @@ HEADERS = {
 }
 LONGEST_NUMBER = 18
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_PATHS = ("/login", "/static/", "/healthz")
+STATIC = "/static/"
+OPEN_PATHS = ("/login", STATIC, "/healthz")
 UPLOADS, VIDEOS = "/api/v1/uploads", ("/api/v1/specs/from-video", "/api/v1/uploads/media")
 
 
@@ -80,7 +81,8 @@ class Guard:
             sent_away = self._check_who(request)
             bounded = self._bounded(request, receive)
         except RefusalError as error:
-            sent_away = problem(error.status, error.detail, kind=error.kind, headers=error.headers)
+            refused = problem(error.status, error.detail, kind=error.kind, headers=error.headers)
+            sent_away = fitting(request, refused)
         if sent_away is not None:
             await sent_away(scope, receive, with_headers)
             return
@@ -89,10 +91,15 @@ class Guard:
         except Exception as error:
             if started:
                 raise
-            await bug(error)(scope, receive, with_headers)
+            await fitting(request, bug(error))(scope, receive, with_headers)
 
     def _check_host(self, request: Request) -> None:
-        """Refuse a name that is not ours: a foreign one that leads here is a page of others that rebinds its name."""
+        """Refuse a name that is not ours: a foreign one that leads here is a page of others that rebinds its name.
+
+        Styles and scripts are in every package: a refusal's page may use them.
+        """
+        if request.url.path.startswith(STATIC):
+            return
         named = _host(request.headers.get("host", ""))
         if named not in {_host(self.settings.host), *map(_host, self.settings.hosts)} and not self._is_known(named):
             detail = "this server is not called by that name; allow it with --allow-host"
