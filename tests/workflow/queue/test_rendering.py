@@ -143,3 +143,26 @@ def test_a_chained_run_is_handed_out_in_batches_and_is_that_of_the_plain_loop(
         found = asker.list_workflows(workflow_id_prefix=f"{row.run_id}~1.b", load_input=False, load_output=False)
     asker.destroy()
     assert [workflow.status for workflow in found] == ["SUCCESS"] * batches
+
+
+@pytest.mark.parametrize(
+    ("chaining", "batch", "workers", "sizes"),
+    [
+        ("independent", 0, 1, [10, 10]),
+        ("independent", 0, 0, [10, 10]),
+        ("independent", 20, 1, [20]),
+        ("independent", 0, 2, [10, 10]),
+        ("independent", 7, 2, [5, 5, 5, 5]),
+        ("independent", 0, 40, [1] * 20),
+        ("chained", 7, 2, [7, 7, 6]),
+    ],
+)
+def test_every_worker_gets_as_many_batches_of_one_size(
+    stage: Stage, chaining: str, batch: int, workers: int, sizes: list[int]
+) -> None:
+    prompts = tuple(str(number) for number in range(20))
+    trip = stage.ground.trip(through(*[0, 1, 2] * 7, prompts=prompts, chaining=chaining, overlap=1))
+    run = stage.submit(trip, batch=batch)
+    batches = Finishing.of(stage.place, run.run_id).batches(workers=workers)
+    assert [len(one) for one in batches] == sizes
+    assert [number for one in batches for number in one] == list(range(20))

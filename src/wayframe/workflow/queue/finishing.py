@@ -18,11 +18,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 from wayframe.core.events import RunEvent, RunFinished, RunStarted, RunState, TaskKind, TaskState
 from wayframe.errors import StoreError, StoreMissingError
 from wayframe.files import sha256_file
-from wayframe.store.artifacts import Artifact
-from wayframe.store.runs import DEBUG_LOG, EVENTS, RECORD, SHEET, VIDEO, RunFolder
+from wayframe.store.artifacts import Artifact, ArtifactStore
+from wayframe.store.runs import DEBUG_LOG, EVENTS, FINALS, RECORD, SHEET, VIDEO, RunFolder
 from wayframe.workflow.finish import Finish
 from wayframe.workflow.journal import Journal
 from wayframe.workflow.queue.bodies import event_of
+from wayframe.workflow.queue.logging_lines import LOGGER
+from wayframe.workflow.queue.patience import passes
 from wayframe.workflow.queue.place import Place
 from wayframe.workflow.queue.request import Request, get_request
 from wayframe.workflow.queue.rows import EventRow, RunRow
@@ -36,7 +38,7 @@ LARGEST_BATCH = 16
 PATIENCE = 20.0
 """Seconds until whoever stitches a cancelled run must have let it go."""
 LISTED = "files.json"
-FILES = (RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET)
+FILES = (RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET, *FINALS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,8 +88,9 @@ class Finishing:
     def batches(self, *, workers: int) -> list[tuple[int, ...]]:
         """The segments that are not published yet, as they are handed out to so many workers.
 
-        Chained ones are one worker's at a time. Segments of one content key stay together, so that they are rendered
-        once.
+        Each worker gets as many batches as any other, of one size; chained ones are one worker's at a time. Segments of
+        one content key stay together, so that they are rendered once. Bridges are in batches of their own, behind those
+        of the segments that they need.
         """
         store, plan = self.place.artifacts(), self.request.plan
         share = 1 if plan.chaining == "chained" else max(workers, 1)
@@ -96,13 +99,29 @@ class Finishing:
             keys.setdefault(segment.key, []).append(segment.index)
         missing = [numbers for key, numbers in keys.items() if store.find(key) is None]
         found = [numbers for key, numbers in keys.items() if store.find(key) is not None]
-        size = min(self.run.batch or LARGEST_BATCH, max(math.ceil(len(missing) / share), 1))
-        groups = [_flat(missing[start : start + size]) for start in range(0, len(missing), size)]
-        return [*([_flat(found)] if found else []), *groups]
+        first = [numbers for numbers in missing if not plan.segments[numbers[0]].needs]
+        bridges = [numbers for numbers in missing if plan.segments[numbers[0]].needs]
+        return [
+            *([_flat(found)] if found else []),
+            *self._groups(first, share=share),
+            *self._groups(bridges, share=share),
+        ]
+
+    def _groups(self, missing: list[list[int]], *, share: int) -> list[tuple[int, ...]]:
+        turns = math.ceil(len(missing) / share / (self.run.batch or LARGEST_BATCH))
+        size = math.ceil(len(missing) / share / turns) if missing else 1
+        return [_flat(missing[start : start + size]) for start in range(0, len(missing), size)]
+
+    def is_last(self, numbers: Iterable[int]) -> bool:
+        """Whether a batch must wait for all others: it holds missing bridges, which need segments beside them."""
+        store, segments = self.place.artifacts(), [self.request.plan.segments[number] for number in numbers]
+        return any(segment.needs and store.find(segment.key) is None for segment in segments)
 
     def complete(self, *, cancelled: Callable[[], bool], confirm: Callable[[], None]) -> None:
-        """Stitch, measure, and close the record; everything goes into the run's folder and into the store.
+        """Stitch, measure, make the final file where one is asked for, and close the record.
 
+        Everything goes into the run's folder and into the store. The steps to the final file are artifacts of this
+        machine, so that whoever goes on here after a crash finds them; another machine makes them again.
         `confirm` raises when the run is not ours any more; it is called right before the run is told to be completed.
         """
         trip = self.request.trip(self.place)
@@ -120,7 +139,8 @@ class Finishing:
             sink = stack.enter_context(EventSink(self.place.events, run_id=self.run.run_id))
             record = self.record()
             tasks = Tasks(journal=_Folded(record=record, sink=sink))
-            outcome = Finish(trip=trip, folder=folder, tasks=tasks, cancelled=cancelled).video(artifacts)
+            own = ArtifactStore(self.place.home)
+            outcome = Finish(trip=trip, folder=folder, tasks=tasks, cancelled=cancelled, store=own).video(artifacts)
             outcome["seconds"] = {"render": _seconds_of_rendering(record), **outcome["seconds"]}
             confirm()
             tasks.change(TaskKind.ORCHESTRATOR, TaskState.COMPLETE)
@@ -131,17 +151,18 @@ class Finishing:
         self._upload(folder)
 
     def end(self, *, state: RunState, error: str | None) -> None:
-        """Close the record of a run that failed or was cancelled."""
+        """Close the record of a run that failed or was cancelled; its files too, where there is room for them."""
         ended = TaskState.CANCELLED if state is RunState.CANCELLED else TaskState.FAILED
-        folder = self.folder()
         with EventSink(self.place.events, run_id=self.run.run_id) as sink:
             tasks = Tasks(journal=_Folded(record=self.record(), sink=sink))
             tasks.fail_running(ended, error)
             tasks.emit(RunFinished(run_id=self.run.run_id, state=state, error=error))
             sink.flush()
-        with self._held(folder):
-            self._write(folder)
-        self._upload(folder)
+        with self._not_vital():
+            folder = self.folder()
+            with self._held(folder):
+                self._write(folder)
+            self._upload(folder)
 
     def record(self) -> dict[str, Any]:
         """The record as the events so far make it."""
@@ -174,6 +195,19 @@ class Finishing:
             return counted
         renewed = renewed_record(counted, trip=self._bare_trip())
         return {**renewed, "environment": self.request.record["environment"]}  # the reader's is of no interest
+
+    @contextmanager
+    def _not_vital(self) -> Iterator[None]:
+        """Log an error that does not pass, such as a full disk: a run must be able to end, and the database knows all.
+
+        The files are written when the run ends once more.
+        """
+        try:
+            yield
+        except (StoreError, OSError) as error:
+            if passes(error):
+                raise
+            LOGGER.warning("its record could not be kept as files: %s", error, extra={"run": self.run.run_id})
 
     @contextmanager
     def _held(self, folder: RunFolder) -> Iterator[None]:
