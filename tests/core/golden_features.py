@@ -84,6 +84,9 @@ FEATURES: dict[str, Data] = {
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
     "plan_guides.json": stills(3, **STEPS, guides=GUIDES),
+    "plan_look_hold.json": _with(
+        _with(stills(3, **LOOK), 0, hold=9), 1, hold=5, look={"saturation": 0.9, "brightness": -0.05}
+    ),
     "plan_look.json": _with(stills(3, **LOOK), 1, look={"saturation": 0.9, "brightness": -0.05}),
 }
 

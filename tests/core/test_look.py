@@ -63,6 +63,31 @@ def test_a_banner_is_refused_where_the_next_segment_would_start_from_it():
         planned(stills(3, look={"banner": True}, chaining="chained"))
 
 
+@pytest.mark.parametrize("data", [stills(1, segments=3), stills(2, continue_from="a.mp4")])
+def test_a_banner_is_refused_where_a_trip_is_chained_without_a_word_of_it(data: dict[str, Any]):
+    with pytest.raises(SpecError, match=r"look\.banner"):
+        planned({**data, "look": {"banner": True}})
+
+
+def test_a_keyframe_that_stands_still_has_the_tones_of_what_it_stands_in_and_its_own_colours():
+    data = with_look_at(1, {"saturation": 0.5}, look={"brightness": 0.1, "colour_match": 1, "banner": True})
+    data["keyframes"][1]["hold"] = data["keyframes"][2]["hold"] = 4
+    assert looks(data)[1] == Look(saturation=0.5, brightness=0.1)
+    assert looks(data)[3] == Look(brightness=0.1)
+    origins = {name: origin for name, origin in resolved(data).origins.items() if name.startswith("segments[3]")}
+    assert origins == {"segments[3].look.brightness": "spec"}
+
+
+def test_a_still_keyframe_has_another_key_only_where_its_tones_are_others():
+    def key(**look: object) -> str:
+        data = stills(2, look=look)
+        data["keyframes"][0]["hold"] = 4
+        return planned(data).keys[0]
+
+    assert key() == key(colour_match=1, banner=True)
+    assert key() != key(saturation=0)
+
+
 def test_the_last_keyframe_begins_no_segment_that_could_have_a_look():
     with pytest.raises(SpecError, match=r"keyframes\[2\]\.look"):
         planned(with_look_at(2, {"saturation": 0.9}))

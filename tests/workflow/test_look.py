@@ -119,3 +119,15 @@ def test_the_engine_of_this_test_drifts():
     grey = np.full((2, 2, 3), 100, np.uint8)
     assert drifted(grey, t=0)[0, 0].tolist() == [100, 100, 100]
     assert drifted(grey, t=1)[0, 0].tolist() == [66, 76, 101]
+
+
+def test_a_keyframe_that_stands_still_does_not_leap_out_of_its_segments(scene: Ground):
+    spec = through(0, 1, 2, engine="preview", segment_frames=9, look={"saturation": 0.2, "brightness": -0.3})
+    spec["keyframes"][1]["hold"] = 6
+    result = scene.run(spec)
+    still = list(decode(result.video))[8:14]
+    picture = np.asarray(Image.open(scene.folder / "1.png"), np.float64)
+    grey = (picture @ LUMA)[..., None]
+    expected = (grey + 0.2 * (picture - grey)) * 0.7
+    assert max(float(np.abs(frame - expected).mean()) for frame in still) < 2
+    assert max(join["score"] for join in metrics(result)["joins"]) < 2

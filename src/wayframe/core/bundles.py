@@ -21,7 +21,7 @@ def chosen(names: Iterable[str], *, catalogue: Catalogue, model: Model | None, f
     """
     bundles: list[Bundle] = []
     for name in names:
-        bundle = catalogue.bundle(name)
+        bundle = catalogue.bundle(name, field=field)
         if bundle in bundles:
             raise SpecError(field, "names a bundle twice", name)
         if model is None:

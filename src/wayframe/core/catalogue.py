@@ -168,10 +168,10 @@ class Catalogue:
         self._blame("preset", name, known=name in self.presets)
         return _known(self.presets, name, field="preset")
 
-    def bundle(self, name: str) -> Bundle:
-        """The bundle of that name; `CatalogueError` names the nearest one, or a wrong file that may be about it."""
+    def bundle(self, name: str, *, field: str = "bundles") -> Bundle:
+        """The bundle of that name; `CatalogueError` (of `field`) names the nearest one, or a wrong file of it."""
         self._blame("bundle", name, known=name in self.bundles)
-        return _known(self.bundles, name, field="bundles")
+        return _known(self.bundles, name, field=field)
 
     def _blame(self, kind: str, name: str, *, known: bool) -> None:
         for fault in self.faults:

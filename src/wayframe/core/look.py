@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -14,6 +14,7 @@ from wayframe.errors import SpecError
 LOOK_VERSION = "look/1"
 """Enters the content keys where a look is set; changes whenever its pixels may."""
 MOST_SATURATION = 4
+_OF_A_STILL = ("saturation", "brightness")
 
 
 class LookSpec(Part):
@@ -55,6 +56,13 @@ def look_of(said: Sequence[LookSpec | None]) -> tuple[Look | None, tuple[str, ..
     }
     look = Look(**values)
     return (None if look == Look() else look), tuple(values)
+
+
+def still_look_of(said: Sequence[LookSpec | None]) -> tuple[Look | None, tuple[str, ...]]:
+    """As `look_of`, for a keyframe that stands still: it has its own colours, and needs no banner to be known by."""
+    look, names = look_of(said)
+    own = replace(look, colour_match=0.0, banner=False) if look else None
+    return (None if own == Look() else own), tuple(name for name in names if name in _OF_A_STILL)
 
 
 def _first(name: str, said: Sequence[LookSpec | None]) -> float | bool | None:

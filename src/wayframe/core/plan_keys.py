@@ -60,14 +60,15 @@ def _steps_digest(plan: Plan, segment: SegmentPlan) -> str:
 
 def _content_key(plan: Plan, segment: SegmentPlan, *, steps_digest: str, before: str | None) -> str:
     if segment.still:
-        return content_digest({"still": STILL_VERSION, **_form(plan, segment), "keyframe": _pictures(plan, segment)[0]})
+        keyframe = {"keyframe": _pictures(plan, segment)[0]}
+        return content_digest({"still": STILL_VERSION, **_form(plan, segment), **keyframe, **_look(segment)})
     if segment.piece is not None:
         return content_digest({"piece": PIECE_VERSION, **_form(plan, segment), "clip": _span(plan, segment.piece)})
     return content_digest(
         {
             **_cfg(segment),
             **_free(plan, segment),
-            **({"look": segment.look.key} if segment.look else {}),
+            **_look(segment),
             **({"guide": segment.guide.key([one.digest for one in plan.guides])} if segment.guide else {}),
             "engine": plan.engine_identity,
             "model": [plan.model, plan.kind, *([plan.weights] if plan.weights else [])],
@@ -90,6 +91,10 @@ def _cfg(segment: SegmentPlan) -> dict[str, list[int]]:
     star = segment.cfg_star and any(step.forwards > 1 for step in segment.steps)
     zero = sum(step.forwards == 0 for step in segment.steps)
     return {"cfg": [int(star), zero]} if star or zero else {}
+
+
+def _look(segment: SegmentPlan) -> dict[str, list[str | float]]:
+    return {"look": segment.look.key} if segment.look else {}
 
 
 def _form(plan: Plan, segment: SegmentPlan) -> dict[str, Any]:

@@ -68,6 +68,10 @@ class Origins:
         """Remember the origin of a value."""
         self.entries[f"{self.prefix}{name}"] = origin
 
+    def of_segment(self, index: int) -> Origins:
+        """The same, for the values of one segment."""
+        return Origins(prefix=f"segments[{index}].", entries=self.entries)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:

@@ -18,7 +18,7 @@ from wayframe.core.clips import ClipFacts
 from wayframe.core.denoising import make_recipe
 from wayframe.core.findings import Finding
 from wayframe.core.frames import Layout, fitted_size
-from wayframe.core.look import Look, check_looks, look_of
+from wayframe.core.look import Look, check_looks, look_of, still_look_of
 from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
 from wayframe.core.resolve_shape import Basis, layout_of, parts_of
@@ -121,6 +121,7 @@ def resolve(
             _Recipes(spec=spec, model=model, preset=preset, catalogue=catalogue, origins=origins),
             with_places(parts, layout),
             written=written or {},
+            chaining=chaining,
         ),
         requested_switch=spec.phase_config.model_switch_phase if spec.phase_config else None,
         origins=origins.entries,
@@ -225,25 +226,37 @@ class _Recipes:
 
 
 def _segments(
-    recipes: _Recipes, parts: Sequence[Leg], *, written: Mapping[int, WrittenPrompt]
+    recipes: _Recipes, parts: Sequence[Leg], *, written: Mapping[int, WrittenPrompt], chaining: str
 ) -> tuple[ResolvedSegment, ...]:
     segments, numbers, spec = list[ResolvedSegment](), count(), recipes.spec
     for index, leg in enumerate(parts):
         if not leg.is_rendered:
-            segments.append(_held(leg))
+            segments.append(_held(spec, leg, own=recipes.origins.of_segment(index)))
             continue
         recipe, prompt = recipes.of(leg, index=index), choose(spec, leg, written=written)
         place = _Place(index=index, number=next(numbers), leg=leg)
         segments.append(
             _segment(spec, place, recipe=recipe, model=recipes.model, prompt=prompt, origins=recipes.origins)
         )
-    check_looks([segment.look for segment in segments], chaining=spec.chaining or "independent")
+    check_looks([segment.look for segment in segments], chaining=chaining)
     return tuple(segments)
 
 
-def _held(leg: Leg) -> ResolvedSegment:
+def _held(spec: TravelSpec, leg: Leg, *, own: Origins) -> ResolvedSegment:
     """A keyframe that stands still, or a piece of a video: nothing is asked of any engine."""
-    return ResolvedSegment(leg=leg, prompt="", negative_prompt="", seed=0, amount_of_motion=0.0, recipe=STILL)
+    stop = spec.stops[leg.first] if leg.hold and leg.first is not None else None
+    look = _noted(still_look_of([stop.look, spec.look]), own=own) if stop else None
+    return ResolvedSegment(
+        leg=leg, prompt="", negative_prompt="", seed=0, amount_of_motion=0.0, recipe=STILL, look=look
+    )
+
+
+def _noted(found: tuple[Look | None, tuple[str, ...]], *, own: Origins) -> Look | None:
+    """A look, with the origin of all that was said of it."""
+    look, names = found
+    for name in names:
+        own.note(f"look.{name}", origin="spec")
+    return look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,14 +272,13 @@ def _segment(
     spec: TravelSpec, place: _Place, *, recipe: Recipe, model: Model | None, prompt: ChosenPrompt, origins: Origins
 ) -> ResolvedSegment:
     said = place.leg.said or FreeSegment.model_validate({})
-    own = Origins(prefix=f"segments[{place.index}].", entries=origins.entries)
+    own = origins.of_segment(place.index)
     seed = spec.seed or 0
     if spec.seed_policy == "increment":
         seed += place.number
     seed_origin = "spec" if spec.seed is not None else "default"
-    look, names = look_of([said.look] if place.leg.is_bridge else [said.look, spec.look])  # its frames have the trip's
-    for name in names:
-        own.note(f"look.{name}", origin="spec")
+    looks = [said.look] if place.leg.is_bridge else [said.look, spec.look]  # the frames of a bridge have the trip's
+    look = _noted(look_of(looks), own=own)
     return ResolvedSegment(
         leg=place.leg,
         prompt=_pick(own, "prompt", (prompt.text, prompt.origin), fallback=""),

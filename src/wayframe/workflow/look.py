@@ -51,5 +51,12 @@ class SegmentLook:
         return pixels
 
 
+def still(picture: Frame, *, look: Look | None) -> Frame:
+    """A keyframe that stands still, as it is to be encoded."""
+    if look is None:
+        return picture
+    return toned(picture, saturation=look.saturation, brightness=look.brightness)
+
+
 def _only(pictures: tuple[Frame, ...]) -> Frame | None:
     return pictures[0] if pictures else None

@@ -34,7 +34,7 @@ from wayframe.store.artifacts import VIDEO, Artifact, ArtifactStore
 from wayframe.workflow.contexts import Contexts
 from wayframe.workflow.guides import Guides
 from wayframe.workflow.jobs import JobBatch, Keyframes
-from wayframe.workflow.look import SegmentLook
+from wayframe.workflow.look import SegmentLook, still
 from wayframe.workflow.pieces import cut_piece
 from wayframe.workflow.tasks import Tasks
 
@@ -147,7 +147,7 @@ class Renderer:
         first, _ = self.plan.ends(segment)
         if first is None:
             raise StoreError(f"segment {segment.index} stands still and has no keyframe; plan again")
-        picture = self.keyframes[first]
+        picture = still(self.keyframes[first], look=segment.look)
         with self.store.staging() as folder, ExitStack() as stack:
             stack.callback(self._abandon)
             current = self._begin(segment.index, job=None)
