@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cli.terminal import Terminal
+from core.payloads import details
 from prompt_endpoint import GOOD, KEY, Data, Endpoint, files_that_hold, paint
 
 FIRST = "The view glides from red to green while the camera moves slowly forward."
@@ -214,6 +215,31 @@ def test_interrupting_keeps_what_was_written(wayframe: Terminal, spec: Path, end
     endpoint.script()
     assert wayframe("run", spec, "--quiet").code == 0
     assert [seen["colours"] for seen in endpoint.seen] == [["green", "blue"]]
+
+
+def test_a_payload_is_told_on_the_command_line_who_writes_its_prompts(
+    wayframe: Terminal, spec: Path, endpoint: Endpoint
+):
+    names = [f"{name}.png" for name in ("red", "green", "blue")]
+    said = details(
+        num_new_segments_to_generate=2,
+        segment_frames_expanded=[9, 9],
+        frame_overlap_expanded=[2],
+        base_prompts_expanded=["", ""],
+        negative_prompts_expanded=["", ""],
+        input_image_paths_resolved=names,
+        parsed_resolution_wh="64x48",
+        enhance_prompt=True,
+    )
+    (wayframe.folder / "payload.json").write_text(json.dumps(said))
+    words = ("prompts.writer=openai", "prompts.model=tiny", f"prompts.base_url={endpoint.url}")
+    flags = [part for word in words for part in ("--set", word)]
+    done = wayframe("run", "payload.json", "--engine", "null", *flags, "--quiet")
+    assert done.code == 0, done.err
+    assert [one["prompt"] for one in wayframe("prompts", "last", "--json").json()] == [FIRST, SECOND]
+    assert wayframe("show", "last", "--level", "requested").json()["flags"]["prompts.writer"] == "openai"
+    line = wayframe.fails("plan", "payload.json", "--prompts", "all", "--set", "prompts.write=off")
+    assert line == "error: --set prompts.write: is said twice (got 'off'); say it once"
 
 
 @pytest.mark.usefixtures("spec")

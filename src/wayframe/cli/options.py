@@ -81,6 +81,16 @@ FLAGS: dict[str, _Flag] = {
 }
 
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="WORD=VALUE",
+        help="Any word of a spec, its value as in YAML: prompts.writer=openai. May be given more than once.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
 OF_A_TRIP = ("frames", "overlap", "chaining", "prompts")
 """Flags that mean nothing where videos are joined."""
 
@@ -113,14 +123,23 @@ def _flagged(command: Callable[..., None], *, flags: dict[str, _Flag]) -> Callab
         )
         for name, flag in flags.items()
     ]
+    added.append(Parameter("set_words", Parameter.KEYWORD_ONLY, default=None, annotation=SetOption))
 
     @wraps(command)
     def with_words(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in flags}
         words = {FLAGS[name].word: value for name, value in given.items() if value is not None}
-        command(words=words, **arguments)
+        command(words={**words, **_set(arguments.pop("set_words") or [], beside=words)}, **arguments)
 
     parameters = [*own, *added]
     setattr(with_words, "__signature__", Signature(parameters))
     with_words.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_words
+
+
+def _set(said: list[str], *, beside: dict[str, Any]) -> dict[str, Any]:
+    if not said:
+        return {}
+    from wayframe.workflow.words import parse_words
+
+    return parse_words(said, beside=beside)

@@ -35,6 +35,19 @@ def read_data(path: Path) -> object:
         raise SpecError(str(path), f"cannot be read: {_first_line(error)}") from error
 
 
+def read_value(text: str, *, field: str) -> object:
+    """One value as a spec in YAML has it: `5`, `true`, `[a, b]`, `a text`; none for an empty text.
+
+    Raises `SpecError` that names `field`.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except RecursionError as error:
+        raise SpecError(field, "is nested too deeply") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise SpecError(field, f"cannot be read as YAML: {_first_line(error)}") from error
+
+
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
