@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from wayframe.media.index import decode
+from wayframe.web.settings import Limits, Settings
 from web.browser import Browser
 from workflow.queue.stage import Stage
 from workflow.rides import HEIGHT, WIDTH, through
@@ -108,6 +109,23 @@ def test_keyframes_of_a_submitted_run_are_seen_before_anything_is_rendered(stage
     assert np.abs(pixels - given).mean() < 8
     assert f"/runs/{waiting}/keyframes/0.jpg" in browser.client.get("/").text
     assert f"/runs/{waiting}/keyframes/1.jpg" in browser.client.get(f"/runs/{waiting}").text
+
+
+def test_curves_that_take_long_are_asked_for_again_until_they_are_there(stage: Stage, run: str) -> None:
+    with Browser.of(stage.place, Settings(limits=Limits(preparing=0))) as browser:
+        answers = (browser.get(f"/runs/{run}/curves") for _ in range(100_000))
+        first = next(answers)
+        assert (first.status_code, first.json()["type"]) == (503, "urn:wayframe:problem:preparing")
+        assert first.json()["detail"] == "the video is being measured; ask again"
+        curves = next(answer for answer in answers if answer.status_code != 503).json()
+    assert len(curves["motion"]) == 9
+
+
+def test_a_video_gets_the_time_that_its_frames_need(stage: Stage, run: str) -> None:
+    """Each frame counts; a second for all of them is none for a trip of an hour."""
+    with Browser.of(stage.place, Settings(limits=Limits(decoding=0.001))) as browser:
+        assert browser.get(f"/runs/{run}/frames/0.jpg").status_code == 422
+        assert browser.get(f"/runs/{run}/curves").status_code == 200
 
 
 def test_a_final_file_is_given_beside_the_video(stage: Stage, browser: Browser) -> None:

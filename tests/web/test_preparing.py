@@ -1,4 +1,4 @@
-"""Submissions that take long: they are answered in time, and go on."""
+"""Work that takes long: it is answered in time, and goes on."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def refused(call: Callable[[], object]) -> RefusalError:
 
 
 def test_what_is_over_in_time_is_answered_and_forgotten() -> None:
-    preparing = Preparing[int](patience=PATIENCE)
+    preparing = Preparing[int](told="it is under way", patience=PATIENCE)
     numbers = iter((1, 2))
     assert [preparing.answer("a", lambda _work: next(numbers)) for _ in range(2)] == [1, 2]
 
 
 def test_an_error_is_that_of_the_request_and_the_next_one_tries_again() -> None:
-    preparing = Preparing[int](patience=PATIENCE)
+    preparing = Preparing[int](told="it is under way", patience=PATIENCE)
 
     def wrong(_work: Work[int]) -> int:
         raise SpecError("loras", "are none")
@@ -66,13 +66,14 @@ def test_an_error_is_that_of_the_request_and_the_next_one_tries_again() -> None:
 
 
 def test_what_takes_longer_is_told_and_goes_on_for_the_same_draft_sent_again(held: Held) -> None:
-    impatient = Preparing[str](patience=0)
+    impatient = Preparing[str](told="it is under way", patience=0)
     first = refused(lambda: impatient.answer("a", held))
     assert (first.status, first.kind, first.headers["Retry-After"]) == (503, "preparing", "2")
+    assert first.detail == "it is under way; ask again"
     (work,) = held.works
     work.listen(LoraFetching(lora="style", done=12_000_000, size=300_000_000))
     told = refused(lambda: impatient.answer("a", held)).detail
-    assert told == "LoRA style is being fetched: 12 of 300 MB; send the same again to wait further"
+    assert told == "LoRA style is being fetched: 12 of 300 MB; ask again"
     work.listen(PromptWritten(segment=0, text="dawn", writer="qwen", done=1, total=3))
     assert "prompts are being written: 1 of 3" in refused(lambda: impatient.answer("a", held)).detail
     held.go.set()
@@ -82,7 +83,7 @@ def test_what_takes_longer_is_told_and_goes_on_for_the_same_draft_sent_again(hel
 
 
 def test_a_draft_that_is_sent_twice_at_once_is_one_run(held: Held) -> None:
-    preparing = Preparing[str](patience=PATIENCE)
+    preparing = Preparing[str](told="it is under way", patience=PATIENCE)
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(preparing.answer, "a", held) for _ in range(2)]
         held.go.set()
@@ -91,7 +92,7 @@ def test_a_draft_that_is_sent_twice_at_once_is_one_run(held: Held) -> None:
 
 def test_what_nobody_asks_for_any_more_is_given_up_and_begun_anew(held: Held) -> None:
     now = [0.0]
-    preparing = Preparing[str](patience=0, now=lambda: now[0])
+    preparing = Preparing[str](told="it is under way", patience=0, now=lambda: now[0])
     refused(lambda: preparing.answer("a", held))
     (work,) = held.works
     now[0] = FORGOTTEN_SECONDS
@@ -107,7 +108,7 @@ def test_what_nobody_asks_for_any_more_is_given_up_and_begun_anew(held: Held) ->
 
 
 def test_only_so_many_are_made_ready_at_one_time_and_none_after_the_server_stops(held: Held) -> None:
-    preparing = Preparing[str](patience=0)
+    preparing = Preparing[str](told="it is under way", patience=0)
     for number in range(AT_ONCE):
         refused(lambda number=number: preparing.answer(str(number), held))
     assert refused(lambda: preparing.answer("more", held)).kind == "busy"

@@ -121,8 +121,13 @@ def get_keyframe(request: Request, site: Here, run_id: RunId, index: Number, wid
 
 @router.get("/{run_id}/curves", response_class=FileResponse, responses=_CURVES)
 def get_curves(request: Request, site: Here, run_id: RunId) -> Response:
-    """What is measured of every frame of the finished video: motion, change, sharpness, luma, repeats."""
-    path = site.decoding.curves(site.library.get(run_id).file(VIDEO))
+    """What is measured of every frame of the finished video: motion, change, sharpness, luma, repeats.
+
+    503 of kind `preparing` while a long one is being measured: ask again.
+    """
+    run = site.library.get(run_id)
+    video, frames = run.file(VIDEO), run.plan().frames
+    path = site.measuring.answer(str(video), lambda _work: site.decoding.curves(video, frames=frames))
     return file_answer(request, path, media_type="application/json")
 
 

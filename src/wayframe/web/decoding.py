@@ -22,6 +22,8 @@ from wayframe.web.settings import Limits
 
 AT_ONCE, TASKS, WAIT_SECONDS = 2, 200, 60.0
 """Children at one time, tasks of one child, and how long a request waits for a free one."""
+SECONDS_A_FRAME = 0.5
+"""What measuring a frame may take: some ten times what one of 1280x720 takes on a slow machine."""
 WIDEST, NARROWEST = 1920, 16
 THUMBNAIL = 512
 LONGEST_ANSWER = 64 * 2**20
@@ -36,7 +38,7 @@ class Decoding:
         self._limits = limits
         self._cache = home.root / "cache" / "frames"
         self._free = threading.BoundedSemaphore(AT_ONCE)
-        self._lock = threading.Lock()
+        self._lock, self._measuring = threading.Lock(), threading.Lock()
         self._idle: list[_Child] = []
         self._written, self._closed = 0, False
 
@@ -71,18 +73,23 @@ class Decoding:
         request = {"do": "frame", "index": index, "width": width}
         return self._made(video, request=request, suffix=".jpg")
 
-    def curves(self, video: Path) -> Path:
-        """What is measured of every frame of a video of ours, as a JSON file (`Series`). Raises `MediaError`."""
-        return self._made(video, request={"do": "curves"}, suffix=".json")
+    def curves(self, video: Path, *, frames: int) -> Path:
+        """What is measured of every frame of a video of ours, as a JSON file (`Series`). Raises `MediaError`.
 
-    def _made(self, video: Path, *, request: Mapping[str, Any], suffix: str) -> Path:
+        One video at a time, so that one child is left for pictures; a long one gets the time that its frames need.
+        """
+        seconds = self._limits.decoding + frames * SECONDS_A_FRAME
+        with self._measuring:
+            return self._made(video, request={"do": "curves"}, suffix=".json", seconds=seconds)
+
+    def _made(self, video: Path, *, request: Mapping[str, Any], suffix: str, seconds: float | None = None) -> Path:
         """The file that a child makes of a video, from the cache where it is there already."""
         status = video.stat()
         named = f"{video}:{status.st_mtime_ns}:{status.st_size}:{json.dumps(request, sort_keys=True)}"
         target = self._cache / f"{hashlib.sha256(named.encode()).hexdigest()}{suffix}"
         if not target.exists():
             with atomic_path(target) as made:
-                self._ask({**request, "path": str(video), "target": str(made)}, trusted=True)
+                self._ask({**request, "path": str(video), "target": str(made)}, trusted=True, seconds=seconds)
             self._sweep()
         return target
 
@@ -93,9 +100,9 @@ class Decoding:
         for child in idle:
             child.end()
 
-    def _ask(self, request: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
+    def _ask(self, request: Mapping[str, Any], *, trusted: bool, seconds: float | None = None) -> dict[str, Any]:
         with self._child(trusted=trusted) as child:
-            answer = child.ask(request, seconds=self._limits.decoding)
+            answer = child.ask(request, seconds=seconds or self._limits.decoding)
         if "found" in answer:
             found: dict[str, Any] = answer["found"]
             return found

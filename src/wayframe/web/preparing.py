@@ -1,8 +1,8 @@
-"""Submissions that may take long - LoRAs are fetched, prompts written, files put into the store - beside requests.
+"""Work that may take long, beside requests: a submission whose LoRAs are fetched, the measuring of a long video.
 
-A request waits for its submission for a while only. When that is not over by then, the answer says how far it has come,
-and the work goes on: the same draft sent again, or at the same time, waits for the same work. Nothing is promised
-before the run is queued, so a restart of the server loses no run; what was fetched and written is kept.
+A request waits for it for a while only. When it is not over by then, the answer says how far it has come, and the work
+goes on: the same request sent again, or at the same time, waits for the same work. Nothing is promised before it is
+done - a run is queued at the very end - so a restart of the server loses none; what was fetched and written is kept.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Answer = TypeVar("Answer")
 
 @dataclass(slots=True, kw_only=True)
 class Work(Generic[Answer]):
-    """One submission: what it tells, who waits for it, and what came of it."""
+    """One piece of work: what it tells, who waits for it, and what came of it."""
 
     now: Callable[[], float]
     asked: float
-    told: str = "the files of the run are being made ready"
+    told: str
     waiting: int = 0
     stopped: bool = False
     done: threading.Event = field(default_factory=threading.Event)
@@ -62,14 +62,17 @@ class Work(Generic[Answer]):
     def check(self) -> None:
         """Raise `CancelledError` when nobody wants it any more."""
         if self.cancelled():
-            raise CancelledError("the submission was given up: nobody asked for it any more")
+            raise CancelledError("it was given up: nobody asked for it any more")
 
 
 class Preparing(Generic[Answer]):
-    """The submissions that are under way, by what was sent; a request waits `patience` seconds for one."""
+    """The work that is under way, by what was asked for; a request waits `patience` seconds for it.
 
-    def __init__(self, *, patience: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._now = patience, now
+    `told` is what is said of work that says nothing itself.
+    """
+
+    def __init__(self, *, told: str, patience: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._told, self._patience, self._now = told, patience, now
         self._lock = threading.Lock()
         self._works: dict[str, Work[Answer]] = {}
 
@@ -86,7 +89,7 @@ class Preparing(Generic[Answer]):
                 del self._works[key]
         if not over:
             again = {"Retry-After": ASK_AGAIN}
-            detail = f"{work.told}; send the same again to wait further"
+            detail = f"{work.told}; ask again"
             raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind="preparing", headers=again)
         if work.error is not None:
             raise work.error
@@ -105,15 +108,15 @@ class Preparing(Generic[Answer]):
             found = self._works.get(key)
             if found is None:
                 self._check_room()
-                found = self._works[key] = Work(now=self._now, asked=self._now())
-                threading.Thread(target=_do, args=(found, do), name="submission", daemon=True).start()
+                found = self._works[key] = Work(now=self._now, asked=self._now(), told=self._told)
+                threading.Thread(target=_do, args=(found, do), name="preparing", daemon=True).start()
             found.waiting += 1
             return found
 
     def _check_room(self) -> None:
         if sum(not work.done.is_set() for work in self._works.values()) >= AT_ONCE:
             again = {"Retry-After": ASK_AGAIN}
-            detail = "too many runs are being made ready; try again"
+            detail = "too much is being made ready; try again"
             raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind="busy", headers=again)
 
 

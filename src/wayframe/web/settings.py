@@ -23,8 +23,8 @@ class Limits:
     `body` bounds a JSON body, `upload` a picture, `video` an MP4 that is read for its settings; `uploads_bytes` and
     `uploads_count` all pictures together; `free` is what stays free on the disk. A body that sends nothing for
     `silence` seconds is given up; a child that decodes gets `decoding` seconds and `memory` bytes. `cache` bounds the
-    pictures that are kept; `logins` failed logins are allowed a minute. A submission that takes longer than `preparing`
-    seconds is answered before it is over.
+    pictures that are kept; `logins` failed logins are allowed a minute. What takes longer than `preparing` seconds -
+    a submission, measuring a video - is answered before it is over.
     """
 
     body: int = 4 * MIB

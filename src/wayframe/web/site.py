@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -34,6 +35,7 @@ class Site:
     workroom: Workroom
     streams: Streams
     preparing: Preparing[RunRow]
+    measuring: Preparing[Path]
 
     @staticmethod
     def open(place: Place, *, settings: Settings) -> Site:
@@ -51,7 +53,8 @@ class Site:
             media=media,
             workroom=Workroom(home=place.home, uploads=uploads, media=media, settings=settings),
             streams=Streams(library),
-            preparing=Preparing(patience=settings.limits.preparing),
+            preparing=Preparing(told="the run is being made ready", patience=settings.limits.preparing),
+            measuring=Preparing(told="the video is being measured", patience=settings.limits.preparing),
         )
 
     @property
@@ -67,6 +70,7 @@ class Site:
     def close(self) -> None:
         """Give back connections, and end the children."""
         self.preparing.close()
+        self.measuring.close()
         self.decoding.close()
         self.client.close()
 

@@ -1,7 +1,7 @@
 // Talking to the server: changes, problems, what is said to the user, and parts of a page that are fetched anew.
 const API = "/api/v1";
 
-// Sends a request and gives what comes back; throws an Error that says what the server said.
+// Sends a request and gives what comes back; throws an Error that says what the server said, and of what `kind` it is.
 export async function send(method, path, body) {
   const init = { method, headers: { Accept: "application/json" } };
   if (body !== undefined) {
@@ -15,8 +15,23 @@ export async function send(method, path, body) {
     throw new Error("The server cannot be reached.");
   }
   const data = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) throw new Error(told(data, answer.status));
+  if (!answer.ok) throw Object.assign(new Error(told(data, answer.status)), { kind: data?.type?.split(":").at(-1) });
   return data;
+}
+
+const AGAIN = 2000; // milliseconds
+
+// The same for what may take long: asked for again until it is there; `tell` gets what the server says meanwhile.
+export async function sendPatiently(method, path, tell) {
+  for (;;) {
+    try {
+      return await send(method, path);
+    } catch (error) {
+      if (error.kind !== "preparing" && error.kind !== "busy") throw error;
+      tell(error.message);
+      await new Promise((go) => { setTimeout(go, AGAIN); });
+    }
+  }
 }
 
 function told(problem, status) {

@@ -1,5 +1,5 @@
 // A run: its video, its strip, the segment that is open, and what happens while it goes on.
-import { act, refresh, say, send } from "./api.js";
+import { act, refresh, say, send, sendPatiently } from "./api.js";
 import { Player, controls } from "./player.js";
 
 const page = document.getElementById("run");
@@ -37,11 +37,23 @@ function playhead(frame, frames) {
 
 // The curves of what was measured, frame by frame
 const SVG = "http://www.w3.org/2000/svg";
+let curves = null;
+
+// Asked for once; a long video is measured for a while, which is said below the strip.
+async function measured() {
+  const words = document.getElementById("measuring");
+  const found = await sendPatiently("GET", `/runs/${id}/curves`, (text) => { words.textContent = text.replace(/; ask again$/, ""); })
+    .catch(() => null);
+  words.textContent = found ? "" : "The video could not be measured.";
+  return found;
+}
+
 async function drawCurves() {
+  if (!document.querySelector(".strip .curves") || !player) return;
+  curves ??= measured();
+  const found = await curves;
   const place = document.querySelector(".strip .curves");
-  if (!place || !player) return;
-  const found = await send("GET", `/runs/${id}/curves`).catch(() => null);
-  if (!found) return;
+  if (!found || !place) return;
   for (const [name, values] of [["motion", found.motion], ["change", found.compensated]]) {
     place.querySelector(`.${name}`)?.remove();
     const most = Math.max(...values, 1e-9);
