@@ -217,9 +217,8 @@ def test_interrupting_keeps_what_was_written(wayframe: Terminal, spec: Path, end
     assert [seen["colours"] for seen in endpoint.seen] == [["green", "blue"]]
 
 
-def test_a_payload_is_told_on_the_command_line_who_writes_its_prompts(
-    wayframe: Terminal, spec: Path, endpoint: Endpoint
-):
+@pytest.mark.usefixtures("spec")
+def test_a_payload_is_told_on_the_command_line_who_writes_its_prompts(wayframe: Terminal, endpoint: Endpoint):
     names = [f"{name}.png" for name in ("red", "green", "blue")]
     said = details(
         num_new_segments_to_generate=2,
