@@ -13,7 +13,7 @@ from wayframe.workflow.queue.adapter import client, render_queue, translated
 from wayframe.workflow.queue.bodies import event_of
 from wayframe.workflow.queue.finishing import Finishing
 from wayframe.workflow.queue.rendering import Batch, BatchWork
-from wayframe.workflow.queue.request import get_request
+from wayframe.workflow.queue.request import get_request, inputs_folder
 from wayframe.workflow.queue.rows import AttemptRow, Outcome, QueueState, RunRow
 from wayframe.workflow.queue.sink import EventSink
 from wayframe.workflow.queue.watch import Watch
@@ -124,6 +124,14 @@ def test_nothing_is_claimed_behind_a_segment_that_another_worker_makes(stage: St
     assert seen[:2] == [([0], True), ([0, 1], True)]
     assert seen[-1] == ([0, 1, 2], False)
     assert [one.segment for one in tries(stage, row)] == list(ALL)
+
+
+def test_only_the_keyframes_of_a_batch_are_fetched(stage: Stage) -> None:
+    row = stage.submit(trip_of(stage))
+    made(stage, row, (0,))
+    assert {path.name[17:] for path in inputs_folder(stage.place.home).glob("*.png")} == {"0.png", "1.png"}
+    made(stage, row, (1,))
+    assert {path.name[17:] for path in inputs_folder(stage.place.home).glob("*.png")} == {"0.png", "1.png", "2.png"}
 
 
 @pytest.mark.parametrize(("batch", "batches"), [(0, 1), (3, 2), (1, 4)])

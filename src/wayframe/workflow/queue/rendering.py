@@ -119,7 +119,7 @@ class BatchWork:
         """
         self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
         self.watch.patiently(self._check_poison)
-        trip = self.watch.patiently(lambda: self.request.trip(self.place))
+        trip = self.watch.patiently(lambda: self.request.trip(self.place, segments=self.batch.segments))
         denoises = check_engine(trip)
         tasks = Tasks(journal=Log(record=dict(self.request.record), sink=self.sink, heard=self._heard))
         if denoises:

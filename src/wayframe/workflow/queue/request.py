@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from wayframe.core.documents import parse_plan, plan_json
-from wayframe.core.plan import Plan
+from wayframe.core.plan import Plan, SegmentPlan
 from wayframe.errors import StoreError, StoreMissingError
 from wayframe.files import redact
 from wayframe.store.home import Home
@@ -60,12 +60,19 @@ class Request:
         """Digests of all files that it needs."""
         return {item.digest for item in (*self.keyframes, *self.loras.values(), *self.clips, *self.guides)}
 
-    def trip(self, place: Place) -> Trip:
-        """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`."""
+    def trip(self, place: Place, *, segments: Collection[int] | None = None) -> Trip:
+        """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`.
+
+        Where `segments` are named only their keyframes are: nothing need lie where the others' paths lead.
+        """
         folder = inputs_folder(place.home)
+        needed = {end for segment in self._named(segments) for end in self.plan.ends(segment)}
         return Trip(
             plan=self.plan,
-            images=tuple(_fetched(item, place=place, folder=folder) for item in self.keyframes),
+            images=tuple(
+                _fetched(item, place=place, folder=folder) if number in needed else _path_of(item, folder=folder)
+                for number, item in enumerate(self.keyframes)
+            ),
             requested=self.requested,
             resolved=self.resolved,
             loras={name: _fetched(item, place=place, folder=folder) for name, item in self.loras.items()},
@@ -74,6 +81,9 @@ class Request:
             guides=tuple(_fetched(item, place=place, folder=folder) for item in self.guides),
             depth=found_depth(self.plan, home=place.home),
         )
+
+    def _named(self, segments: Collection[int] | None) -> Iterable[SegmentPlan]:
+        return self.plan.segments if segments is None else (self.plan.segments[number] for number in segments)
 
 
 def capability_of(plan: Plan) -> str:
@@ -182,8 +192,11 @@ def _published(path: Path, *, place: Place) -> InputFile:
 
 
 def _fetched(item: InputFile, *, place: Place, folder: Path) -> Path:
-    """The file under a name that begins with its digest, so that two of one name do not meet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return place.blobs.get_blob(item.digest, _path_of(item, folder=folder))
+
+
+def _path_of(item: InputFile, *, folder: Path) -> Path:
+    """A name that begins with the digest, so that two of one name do not meet."""
     safe = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in item.name)[-100:]
-    target = folder / f"{item.digest[:16]}-{safe}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return place.blobs.get_blob(item.digest, target)
+    return folder / f"{item.digest[:16]}-{safe}"
