@@ -80,6 +80,7 @@ def test_a_models_file_enlarges(ride: Terminal):
     ("words", "problem"),
     [
         (("--out", "ride.mp4"), "--out ride.mp4 exists"),
+        (("--out", "ride.mp4", "--force"), "--out ride.mp4 is what the final file is made of"),
         (("--out", "x.mov"), "let it end in .mp4"),
         (("--out", "x.mp4", "--profile", "prores"), "let it end in .mov"),
         (("--out", "x.mp4", "--trim", "10"), "--trim: expected FROM:TO"),

@@ -183,7 +183,9 @@ def _trim(said: TrimSpec | None, *, fps: Fraction, frames: int) -> Trim | None:
         return None
     start, end = (_frame(place, fps=fps) for place in (said.start, said.end))
     trim = Trim(start=start or 0, end=frames if end is None else end)
-    if not trim.start < trim.end <= frames:
+    if trim.end <= trim.start:
+        raise SpecError("after.trim", "ends where it begins, or before", f"frames {trim.start} to {trim.end}")
+    if trim.end > frames:
         raise SpecError("after.trim", f"is not in the video of {frames} frames", f"{trim.start}:{trim.end}")
     return None if trim == Trim(start=0, end=frames) else trim
 
@@ -202,5 +204,5 @@ def parse_after(data: Mapping[str, object]) -> AfterSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"].removeprefix("Value error, ")
+        problem = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
         raise SpecError(f"after.{place}", problem[:1].lower() + problem[1:], first["input"]) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ class Final:
     force: bool = False
     cancelled: Callable[[], bool] = lambda: False
 
-    def check(self, after: After) -> None:
-        """Raise `StoreError` unless the file may be written under this name."""
+    def check(self, after: After, *, sources: Iterable[Path]) -> None:
+        """Raise `StoreError` unless the file may be written under this name; what it is made of is never replaced."""
         if self.out.suffix.lower() != after.suffix:
             raise StoreError(f"--out {self.out} is no name for this file; let it end in {after.suffix}")
         if self.out.is_dir() or (self.out.exists() and not self.force):
             raise StoreError(f"--out {self.out} exists; use another name, or --force to replace it")
+        if self.out.exists() and any(self.out.samefile(source) for source in sources):
+            raise StoreError(f"--out {self.out} is what the final file is made of; use another name")
 
 
 def finish_video(video: Path, *, said: AfterSpec, base: Path, home: Home, final: Final) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def finish_video(video: Path, *, said: AfterSpec, base: Path, home: Home, final:
     where = index(video)
     digests, files = files_of(said, base=base, home=home)
     after = after_of(said, fps=where.fps, frames=where.frames, digests=digests) or After()
-    final.check(after)
+    final.check(after, sources=(video, *files.values()))
     carried = read_metadata(video)
     profile = _profile(carried, source=str(video))
     work = AfterWork(after=after, store=ArtifactStore(home), profile=profile, files=files, cancelled=final.cancelled)
