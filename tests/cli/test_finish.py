@@ -51,6 +51,20 @@ def test_a_second_time_the_steps_are_found(ride: Terminal):
     assert again["digest"] == first["digest"]
 
 
+def test_a_plan_a_run_and_its_record_tell_of_the_final_file(ride: Terminal):
+    write_tone(ride.folder / "music.wav", seconds=2)
+    guide = {"video": "ride.mp4", "kind": "flow", "at": 3, "until": 9, "strength": 0.5}
+    after = {"trim": {"start": 2}, "upscale": {"factor": 2}, "fps": 32, "audio": {"file": "music.wav"}}
+    spec = {"keyframes": [{"image": f"{at}.png"} for at in range(3)], "segment_frames": 9, "resolution": "64x48"}
+    (ride.folder / "trip.json").write_text(json.dumps({**spec, "after": after, "guides": [guide]}))
+    plan = ride("plan", "trip.json").out
+    assert "guide 0: flow on frames 3 to 8, strength 0.5\n" in plan
+    assert "final.mp4: frames 2 to 16, enlarged 2 times by Lanczos, 32 fps by optical flow, with sound\n" in plan
+    made = "29 frames 128x96 at 32 fps (trim, upscale, fps, encode, audio)"
+    assert f"final file: {made}\n17 frames 64x48 at 16 fps" in ride("run", "trip.json").out
+    assert f"final.mp4: {made}\n" in ride("show", "last").out
+
+
 def test_a_rife_file_makes_the_frames_between(ride: Terminal):
     write = pytest.importorskip("media.tiny_rife").write_published
     write(ride.folder / "flownet.pkl", "4.6")

@@ -57,6 +57,7 @@ def finish(
 ) -> None:
     """Make a final file of a video: trim, enlarge, interpolate, add sound, encode. The video stays as it is."""
     from wayframe.cli.interrupt import interruptible
+    from wayframe.cli.views_after import final_line
     from wayframe.store.home import open_home
     from wayframe.workflow.final import Final, finish_video
 
@@ -80,8 +81,7 @@ def finish(
 
         typer.echo(dumps(told))
         return
-    steps = ", ".join(step["step"] for step in told["steps"]) or "copied"
-    typer.echo(f"{out}: {told['frames']} frames {told['resolution']} at {told['fps']} fps ({steps})")
+    typer.echo(final_line(told, name=str(out)))
 
 
 def _video(what: str, *, home: Path | None) -> Path:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wayframe.cli.views_after import after_line, final_line, guide_lines
 from wayframe.core.documents import parse_findings
 from wayframe.core.findings import RANK, Finding, Severity
 from wayframe.core.plan import Plan, SegmentPlan
@@ -52,6 +53,11 @@ def print_plan(plan: Plan) -> None:
     for steps, group in groupby(plan.segments, key=lambda segment: segment.steps):
         if steps:
             console.print(_steps(list(group)))
+    lines = [*guide_lines(plan), *([after_line(plan.after)] if plan.after else ())]
+    if lines:
+        console.print()
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
     print_findings(plan.findings)
 
 
@@ -180,7 +186,10 @@ def print_result(result: RunResult) -> None:
         f"rendered in {spent['render']:.1f} s, joined in {spent['stitch']:.1f} s: "
         f"{stitch['copied']} frames copied, {stitch['encoded']} encoded again",
     ]
+    made = outcome.get("after")
     console.print(Text(f"{result.video}", style="bold"), soft_wrap=True)
+    if made:
+        console.print(Text(final_line(made, name="final file")), soft_wrap=True)
     for line in facts:
         console.print(line, soft_wrap=True)
     console.print(Text(f"contact sheet {result.folder.sheet}", style="dim"), soft_wrap=True)
@@ -246,6 +255,8 @@ def print_record(record: Mapping[str, Any]) -> None:
             f"{outcome['video']}: {outcome['frames']} frames, {outcome['bytes']} bytes, "
             f"{stitch['copied']} copied, {stitch['encoded']} encoded, digest {outcome['digest'][:SHORT_KEY]}"
         )
+        if "after" in outcome:
+            console.print(Text(final_line(outcome["after"], name=outcome["after"]["file"])), soft_wrap=True)
 
 
 def _print_engine(record: Mapping[str, Any], console: Console) -> None:
