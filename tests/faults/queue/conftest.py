@@ -16,6 +16,9 @@ if find_spec("dbos") and find_spec("sqlalchemy") and find_spec("psycopg"):
 else:
     collect_ignore_glob = ["*"]  # the extra `queue` is not installed
 
+LONG = "WAYFRAME_FAULT_SEEDS" in os.environ
+"""What takes minutes is for `make faults`."""
+
 
 @pytest.fixture(autouse=True)
 def _engine(monkeypatch: pytest.MonkeyPatch) -> None:

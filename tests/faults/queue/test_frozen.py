@@ -24,6 +24,13 @@ def frozen(site: Site, run: RunRow) -> WorkerRow:
     return row
 
 
+def failing(site: Site) -> Path:
+    """What has segments fail whose prompt says so, at a worker that is told of it."""
+    path = site.folder / "fails-at-one"
+    path.touch()
+    return path
+
+
 def outcomes(site: Site, run: RunRow) -> dict[str, Outcome | None]:
     return {row.worker_id: row.outcome for row in site.attempts(run)}
 
@@ -35,9 +42,7 @@ def test_a_frozen_renderer_that_goes_on_before_its_successor_ends_publishes_noth
     run = site.submit(trip)
     digest = site.undisturbed(trip)
     site.orchestrator()
-    mine = site.folder / "fails-at-a"
-    mine.touch()
-    site.worker("a", SLOW_FAILS=str(mine))
+    site.worker("a", SLOW_FAILS=str(failing(site)))
     row = frozen(site, run)
     os.kill(row.pid, signal.SIGCONT)
     record = site.completed(run)
@@ -48,12 +53,13 @@ def test_a_frozen_renderer_that_goes_on_before_its_successor_ends_publishes_noth
     site.completed(later)
 
 
-def test_a_frozen_renderer_that_goes_on_after_its_successor_ended_publishes_nothing(site: Site) -> None:
+@pytest.mark.parametrize("prompt", ["deaf", "deaf fails"])
+def test_a_frozen_renderer_that_goes_on_after_its_successor_ended_publishes_nothing(site: Site, prompt: str) -> None:
     site.seconds = 1.0
-    trip = site.trip(1, prompts=("deaf",))
+    trip = site.trip(1, prompts=(prompt,))
     run = site.submit(trip)
     site.orchestrator()
-    site.worker("a")
+    site.worker("a", SLOW_FAILS=str(failing(site)))
     row = frozen(site, run)
     record = site.completed(run)
     os.kill(row.pid, signal.SIGCONT)
@@ -78,8 +84,7 @@ def test_a_second_worker_of_a_name_is_refused(one_machine: Site) -> None:
     assert site.programs[0].process.poll() is None
 
 
-def test_a_worker_that_is_killed_can_be_started_again_at_once(one_machine: Site, tmp_path: Path) -> None:
-    del tmp_path
+def test_a_worker_that_is_killed_can_be_started_again_at_once(one_machine: Site) -> None:
     site = one_machine
     first = site.worker("a")
     first.process.kill()

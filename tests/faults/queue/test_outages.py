@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from sqlalchemy import make_url
 
 import postgres
 import s3
-from faults.queue.conftest import cloud
+from faults.queue.conftest import LONG, cloud
 from faults.queue.proxy import Hole
 from faults.queue.site import Site
 from wayframe.store.home import Home
@@ -21,8 +20,6 @@ from wayframe.workflow.queue.database import Database
 from wayframe.workflow.queue.rows import Outcome
 
 pytestmark = pytest.mark.faults
-LONG = "WAYFRAME_FAULT_SEEDS" in os.environ
-"""Outages of a minute are for `make faults`."""
 
 
 @pytest.fixture
