@@ -102,9 +102,11 @@ class Follower:
         folder = Finishing.of(self._place, row.run_id).fetch()
         if row.state is QueueState.FAILED:
             raise EngineError(f"run {row.run_id} failed: {row.error}; wayframe retry {row.run_id} tries it again")
+        record = folder.read()
+        made = folder.path / record["outcome"]["after"]["file"] if "after" in record["outcome"] else folder.video
         if out is not None:
-            out.deliver(folder.video)
-        result = RunResult(folder=folder, record=folder.read(), video=out.path if out else folder.video)
+            out.deliver(made)
+        result = RunResult(folder=folder, record=record, video=out.path if out else made)
         if self._manner.show == "text":
             from wayframe.cli.views import print_result
 

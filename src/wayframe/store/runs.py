@@ -27,6 +27,7 @@ RECORD, EVENTS, DEBUG_LOG, VIDEO, SHEET, LOCK = (
     ".lock",
 )
 FINAL = "final"
+FINALS = (f"{FINAL}.mp4", f"{FINAL}.mov")
 PLAN_DIGEST, GATE, PARTIAL = "plan-digest", ".runs-gate", ".*.part*"
 ID_DIGITS = 17
 RUNNING, INCOMPLETE = "running", "incomplete"

@@ -15,6 +15,7 @@ from wayframe.core.documents import plan_json
 from wayframe.core.events import RunState
 from wayframe.errors import SpecError, StoreError, StoreMissingError
 from wayframe.store.runs import ID_DIGITS, RECORD
+from wayframe.workflow.final import check_files
 from wayframe.workflow.pictures import check_pictures
 from wayframe.workflow.queue.adapter import HIGHEST_PRIORITY, client, dbos_priority, move, translated
 from wayframe.workflow.queue.finishing import Finishing
@@ -272,11 +273,9 @@ class QueueClient:
 
 
 def check_submittable(trip: Trip) -> None:
-    """Raise `SpecError` for what can be planned and run here, and not be queued."""
+    """Raise `SpecError` for what can be planned and not be queued: files that are not here."""
     check_pictures(trip.remote)
-    if trip.plan.after:
-        fix = "leave it out, and use `wayframe finish` on the run's video"
-        raise SpecError("after", "workers make no final files", fix=fix)
+    check_files(trip.plan.after, files=trip.after_files)
 
 
 def title_of(trip: Trip) -> str:

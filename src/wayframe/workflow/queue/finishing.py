@@ -101,11 +101,8 @@ class Finishing:
         found = [numbers for key, numbers in keys.items() if store.find(key) is not None]
         first = [numbers for numbers in missing if not plan.segments[numbers[0]].needs]
         bridges = [numbers for numbers in missing if plan.segments[numbers[0]].needs]
-        return [
-            *([_flat(found)] if found else []),
-            *self._groups(first, share=share),
-            *self._groups(bridges, share=share),
-        ]
+        groups = [*self._groups(first, share=share), *self._groups(bridges, share=share)]
+        return [*([_flat(found)] if found else []), *groups]
 
     def _groups(self, missing: list[list[int]], *, share: int) -> list[tuple[int, ...]]:
         turns = math.ceil(len(missing) / share / (self.run.batch or LARGEST_BATCH))

@@ -114,9 +114,21 @@ def batch_flow(run_id: str, attempt: int, segments: list[int]) -> dict[str, Any]
 
 
 def _all_at_once(begun: dict[str, Any], run_id: str, attempt: int) -> list[str]:
-    """Queue all batches, and wait for whichever ends next; the errors of those that failed, at most the first one when
-    the run does not keep going."""
-    batches = zip(begun["ids"], begun["batches"], strict=True)
+    """Queue all batches, and wait for whichever ends next; those of bridges come when all others are done.
+
+    Gives the errors of those that failed, at most the first one when the run does not keep going.
+    """
+    batches = list(zip(begun["ids"], begun["batches"], strict=True))
+    last = begun.get("last", [])  # what an earlier version began has none
+    failures: list[str] = []
+    for wave in (False, True):
+        group = [batch for number, batch in enumerate(batches) if (number in last) is wave]
+        if not failures or begun["keep_going"]:
+            failures += _together(begun, run_id, attempt, batches=group)
+    return failures
+
+
+def _together(begun: dict[str, Any], run_id: str, attempt: int, *, batches: list[tuple[str, list[int]]]) -> list[str]:
     handles = [_enqueue(begun, run_id, attempt, workflow=name, segments=segments) for name, segments in batches]
     failures: list[str] = []
     while handles:
@@ -194,6 +206,7 @@ def _begun(run_id: str, attempt: int) -> dict[str, Any] | None:
         "priority": dbos_priority(work.run.priority, number=work.run.number),
         "batches": [list(batch.segments) for batch in batches],
         "ids": [batch_workflow_id(batch, work.request.plan) for batch in batches],
+        "last": [number for number, batch in enumerate(batches) if work.is_last(batch.segments)],
     }
 
 

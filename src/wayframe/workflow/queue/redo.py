@@ -50,10 +50,11 @@ def redone(request: Request, *, segment: int, words: Mapping[str, Any]) -> Reque
     if changed.segments == plan.segments:
         shown = ", ".join(f"{name} {value!r}" for name, value in words.items())
         raise SpecError("--segment", f"segment {segment} has {shown} already", fix="change something")
+    usual = plan.segments[segment].ends is None
     return replace(
         request,
         plan=changed,
-        requested=_requested(request.requested, segment=segment, words=words),
+        requested=_requested(request.requested, segment=segment, words=words, usual=usual),
         resolved=_resolved(request.resolved, segment=segment, words=words),
     )
 
@@ -77,13 +78,16 @@ def _check(words: Mapping[str, Any]) -> None:
 
 
 def _requested(
-    requested: Mapping[str, Any] | None, *, segment: int, words: Mapping[str, Any]
+    requested: Mapping[str, Any] | None, *, segment: int, words: Mapping[str, Any], usual: bool
 ) -> Mapping[str, Any] | None:
-    """A spec with the words at the keyframe where the segment begins; a payload with the words beside its own."""
+    """A spec with the words at the keyframe where the segment begins; a payload with the words beside its own.
+
+    Only a segment with the `usual` ends begins at the keyframe of its number.
+    """
     if requested is None:
         return None
     keyframes = requested.get("keyframes")
-    if isinstance(keyframes, list) and segment < len(keyframes):
+    if usual and isinstance(keyframes, list) and segment < len(keyframes):
         changed = [{**item, **words} if index == segment else item for index, item in enumerate(keyframes)]
         return {**requested, "keyframes": changed}
     beside = {f"segments[{segment}].{name}": value for name, value in words.items()}

@@ -49,6 +49,7 @@ class Request:
     on_difference: OnDifference = OnDifference.STOP
     clips: tuple[InputFile, ...] = ()
     guides: tuple[InputFile, ...] = ()
+    after: tuple[InputFile, ...] = ()
 
     @property
     def capability(self) -> str:
@@ -58,7 +59,8 @@ class Request:
     @property
     def blobs(self) -> set[str]:
         """Digests of all files that it needs."""
-        return {item.digest for item in (*self.keyframes, *self.loras.values(), *self.clips, *self.guides)}
+        files = (*self.keyframes, *self.loras.values(), *self.clips, *self.guides, *self.after)
+        return {item.digest for item in files}
 
     def trip(self, place: Place, *, segments: Collection[int] | None = None) -> Trip:
         """The trip with its files on this machine, downloaded where they are not. Raises `StoreError`.
@@ -79,6 +81,7 @@ class Request:
             options=self.options,
             clips=tuple(_fetched(item, place=place, folder=folder) for item in self.clips),
             guides=tuple(_fetched(item, place=place, folder=folder) for item in self.guides),
+            after_files={item.digest: _fetched(item, place=place, folder=folder) for item in self.after},
             depth=found_depth(self.plan, home=place.home),
         )
 
@@ -105,6 +108,7 @@ def put_request(trip: Trip, *, place: Place, run_id: str, record: Mapping[str, A
         on_difference=on,
         clips=tuple(_published(path, place=place) for path in trip.clips),
         guides=tuple(_published(path, place=place) for path in trip.guides),
+        after=tuple(_published(path, place=place) for path in trip.after_files.values()),
     )
     publish_request(request, place=place, run_id=run_id)
     return request
@@ -124,7 +128,7 @@ def publish_request(request: Request, *, place: Place, run_id: str) -> None:
         "on_difference": request.on_difference.value,
         **{
             word: [{"name": item.name, "digest": item.digest} for item in items]
-            for word, items in (("clips", request.clips), ("guides", request.guides))
+            for word, items in (("clips", request.clips), ("guides", request.guides), ("after", request.after))
             if items
         },
     }
@@ -153,6 +157,7 @@ def get_request(place: Place, run_id: str) -> Request:
         on_difference=OnDifference(data["on_difference"]),
         clips=tuple(InputFile(**item) for item in data.get("clips", ())),
         guides=tuple(InputFile(**item) for item in data.get("guides", ())),
+        after=tuple(InputFile(**item) for item in data.get("after", ())),
     )
 
 
@@ -164,7 +169,7 @@ def files_of(document: Mapping[str, Any]) -> set[str]:
     lists = [
         document["keyframes"],
         document["loras"].values(),
-        *(document.get(word, ()) for word in ("clips", "guides")),
+        *(document.get(word, ()) for word in ("clips", "guides", "after")),
     ]
     return {str(item["digest"]) for items in lists for item in items}
 
