@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from wayframe.core.after import After
 from wayframe.core.plan import Plan
 
 SHORT = 12
+_LONG = re.compile(r"[0-9a-f]{40,}$")
 
 
 def guide_lines(plan: Plan) -> Iterator[str]:
@@ -24,7 +26,7 @@ def guide_lines(plan: Plan) -> Iterator[str]:
         if spans:
             _, _, span, strength = spans[0]
             last = max(start + length for start, length, _, _ in spans) - 1
-            model = f" by {span.depth.model}" if span.depth else ""
+            model = f" by {_LONG.sub(_shortened, span.depth.model)}" if span.depth else ""
             scale = f", strength {strength:g}" if strength != 1 else ""
             yield f"guide {guide.index}: {span.kind}{model} on frames {spans[0][0]} to {last}{scale}"
 
@@ -47,6 +49,10 @@ def final_line(made: Mapping[str, Any], *, name: str) -> str:
     """What a record says of the final file."""
     steps = ", ".join(step["step"] for step in made["steps"]) or "copied"
     return f"{name}: {made['frames']} frames {made['resolution']} at {made['fps']} fps ({steps})"
+
+
+def _shortened(digest: re.Match[str]) -> str:
+    return digest.group()[:SHORT]
 
 
 def _model(digest: str | None, otherwise: str) -> str:
