@@ -35,6 +35,7 @@ class EventSink:
         self._told = -PROGRESS_SECONDS
         self._refused: Exception | None = None
         self._lock, self._wake, self._stop = threading.Lock(), threading.Event(), threading.Event()
+        self._hurried = threading.Event()
         self._written = threading.Condition(self._lock)
         self._thread = threading.Thread(target=self._write_on, name=f"events of {run_id}", daemon=True)
 
@@ -46,7 +47,7 @@ class EventSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._wake.set()
+        self._hurry()
         self._thread.join(self._pause * 2)
 
     def emit(self, event: RunEvent) -> None:
@@ -68,7 +69,7 @@ class EventSink:
             while self._waiting and not given_up():
                 if not self._thread.is_alive():
                     raise StoreError(f"events of run {self._run} are not written") from self._refused
-                self._wake.set()
+                self._hurry()
                 self._written.wait(WRITE_SECONDS)
         if self._refused is not None:
             raise StoreError(f"events of run {self._run} are not written: {self._refused}") from self._refused
@@ -78,8 +79,14 @@ class EventSink:
             self._wake.wait(PROGRESS_SECONDS if self._progress else None)
             self._wake.clear()
             self._write()
-            self._stop.wait(WRITE_SECONDS)
+            self._hurried.wait(WRITE_SECONDS)
+            self._hurried.clear()
         self._write()
+
+    def _hurry(self) -> None:
+        """Have everything written now: somebody waits for it."""
+        self._hurried.set()
+        self._wake.set()
 
     def _write(self) -> None:
         with self._lock:
