@@ -1,8 +1,13 @@
-"""Real workers, orchestrators and databases for the benchmarks of the queue, with an engine that sleeps."""
+"""Real workers, orchestrators and databases for the benchmarks of the queue, with an engine that sleeps.
+
+They beat every five seconds, as they do for users. PostgreSQL runs without fsync, as in the tests. SIGTERM ends a
+benchmark as Ctrl-C does: no process of it stays behind.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,27 +15,60 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
 import numpy as np
+import psutil
 
 import postgres
-from faults.queue.site import ENGINE, Site
+from faults.queue.site import ENGINE, Site, Started
 from wayframe.core.plan import Plan
 from wayframe.engines.base import SegmentJob
 from wayframe.engines.registry import load_engine
 from wayframe.workflow.queue import readiness
-from wayframe.workflow.queue.rows import Outcome, RunRow
+from wayframe.workflow.queue.pace import BEAT_SECONDS, VARIABLE
+from wayframe.workflow.queue.rows import OPEN, Outcome, QueueState, RunRow
 from wayframe.workflow.trip import Trip
 
 sys.path.append(str(ENGINE))
 TAKES = count()
+PATIENCE, LOOK = 600.0, 0.5
+
+
+class Stand(Site):
+    """A site whose processes beat as often as they do for users."""
+
+    def start(self, *words: str, home: str = "client", wait: bool = True, **extra: str) -> Started:
+        """As a site does."""
+        return super().start(*words, home=home, wait=wait, **{VARIABLE: str(BEAT_SECONDS), **extra})
+
+    def finished(self, run: RunRow) -> RunRow:
+        """A run once it is completed, however long that takes; looked at twice a second, so as to disturb little."""
+        limit = time.monotonic() + PATIENCE
+        while (row := self.row(run)).state in OPEN:
+            assert time.monotonic() < limit, self.logs()
+            time.sleep(LOOK)
+        assert row.state is QueueState.COMPLETED, row.error
+        return row
+
+    def processor_seconds(self) -> float:
+        """What all its processes have used of processors so far."""
+        roots = [psutil.Process(program.process.pid) for program in self.programs]
+        found = [one for root in roots for one in (root, *root.children(recursive=True))]
+        return sum(times.user + times.system for times in (one.cpu_times() for one in found))
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextmanager
-def sites(*, seconds: float) -> Iterator[dict[str, Site]]:
+def sites(*, seconds: float) -> Iterator[dict[str, Stand]]:
     """A site on SQLite, and one on PostgreSQL where its wheel runs; their engine sleeps `seconds` for each segment."""
+    signal.signal(signal.SIGTERM, _end)
     os.environ["SLOW_SECONDS"] = str(seconds)  # for the bare call, and the plain loop
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="wayframe-queue-")))
@@ -41,7 +79,7 @@ def sites(*, seconds: float) -> Iterator[dict[str, Site]]:
             print(f"PostgreSQL is left out: {error}")
         else:
             urls["PostgreSQL"] = postgres.new_database(server.url)
-        found = {name: Site(folder=folder / name, database=url, seconds=seconds) for name, url in urls.items()}
+        found = {name: Stand(folder=folder / name, database=url, seconds=seconds) for name, url in urls.items()}
         for site in found.values():
             site.folder.mkdir()
             stack.callback(site.close)
@@ -54,14 +92,14 @@ def take(site: Site, segments: int, **said: object) -> Trip:
     return site.trip(segments, prompts=tuple(f"take {next(TAKES)}" for _ in range(segments)), overlap=1, **said)
 
 
-def warm(site: Site, *workers: str) -> None:
+def warm(site: Stand, *workers: str) -> None:
     """Start an orchestrator and some workers, and have each of them load the engine."""
     site.orchestrator()
     for name in workers:
         site.worker(name, wait=False)
-    site.until(lambda: all(site.is_up(name) for name in workers))
+    site.until(lambda: all(site.is_up(name) for name in workers), patience=PATIENCE)
     while not all(site.is_up(f"{name}/render") for name in workers):
-        site.completed(site.submit(take(site, 2 * len(workers)), batch=1))
+        site.finished(site.submit(take(site, 4 * len(workers)), batch=1))
 
 
 def bare_seconds(plan: Plan) -> float:
