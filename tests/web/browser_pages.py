@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from web.browser import PATIENCE
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 )
+MILLISECONDS, LONGEST = PATIENCE * 1000, 5 * PATIENCE
+"""How long one wait may take, and a window in seconds: scripts that never rest would be waited for without end."""
 WIDE, PHONE, NARROW = (1440, 900), (390, 844), (360, 740)
 
 
@@ -61,11 +68,27 @@ def window(browser: Chromium, address: str, *, size: tuple[int, int] = WIDE, dar
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light", locale="en-GB"
     )
-    made = Window(page=context.new_page(), address=address.rstrip("/"))
-    made.page.on("console", lambda message: made.complaints.extend(_complaint(message)))
-    made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
-    yield made
-    context.close()
+    context.set_default_timeout(MILLISECONDS)
+    expect.set_options(timeout=MILLISECONDS)
+    with limited(browser):
+        made = Window(page=context.new_page(), address=address.rstrip("/"))
+        made.page.on("console", lambda message: made.complaints.extend(_complaint(message)))
+        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        yield made
+        context.close()
+
+
+@contextmanager
+def limited(browser: Chromium) -> Iterator[None]:
+    """End the browser when the block takes too long: not every call of Playwright has a time limit."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    process = next(int(item["id"]) for item in found if item["type"] == "browser")
+    timer = threading.Timer(LONGEST, os.kill, (process, signal.SIGKILL))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
