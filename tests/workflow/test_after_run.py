@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.trips import Data
+from media.spandrel_alone import import_spandrel
 from media.tones import write_tone
-from wayframe.errors import SpecError, StoreError
+from wayframe.errors import MediaError, SpecError, StoreError
 from wayframe.files import sha256_file
 from wayframe.media.audio import has_audio
 from wayframe.media.index import index, packet_digest
@@ -50,6 +51,16 @@ def test_after_changes_no_key_of_a_segment(ground: Ground):
 def test_a_file_that_is_not_there_is_told_when_the_trip_is_planned(ground: Ground):
     with pytest.raises(SpecError, match=r"after\.audio\.file: is not a file"):
         ground.trip(through(0, 1, after={"audio": {"file": "none.wav"}}))
+
+
+@pytest.mark.parametrize("said", [{"fps": 32, "rife": "wrong.safetensors"}, {"upscale": {"file": "wrong.safetensors"}}])
+def test_a_models_file_that_cannot_be_read_is_told_before_anything_is_rendered(ground: Ground, said: Data):
+    pytest.importorskip("torch")
+    import_spandrel()
+    (ground.folder / "wrong.safetensors").write_bytes(b"no weights")
+    with pytest.raises(MediaError, match=r"wrong\.safetensors: "):
+        ground.run(through(0, 1, after=said))
+    assert not list(ground.home.artifacts.rglob("*.mp4"))
 
 
 def test_prores_goes_into_a_mov(ground: Ground, tmp_path: Path):

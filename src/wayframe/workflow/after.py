@@ -211,6 +211,14 @@ class AfterWork:
         return content_digest({"after": AFTER_VERSION, "step": name, "input": given, "settings": dict(settings)})
 
 
+def check_models(after: After, *, files: Mapping[str, Path]) -> None:
+    """Raise `MediaError` for a model's file that cannot be read; `files` are by digest."""
+    if after.upscale is not None and after.upscale.digest is not None:
+        by_model(files[after.upscale.digest], size=(2, 2))
+    if after.rife is not None:
+        by_rife(files[after.rife])
+
+
 def _unchanged(reel: Reel) -> _Step:
     return _Step(
         name="encode", settings={}, size=reel.size, fps=reel.fps, frames=reel.frames, change=lambda frames: frames

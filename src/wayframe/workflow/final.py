@@ -18,7 +18,7 @@ from wayframe.media.index import index, read_metadata
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
-from wayframe.workflow.after import COPIED, AfterWork
+from wayframe.workflow.after import COPIED, AfterWork, check_models
 
 SUFFIXES = frozenset(
     {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm", *RIFE_SUFFIXES}
@@ -94,11 +94,15 @@ def find_files(after: After | None, *, folders: Sequence[Path]) -> dict[str, Pat
 
 
 def check_files(after: After | None, *, files: Mapping[str, Path]) -> None:
-    """Raise `SpecError` when a file that the final file needs is not there: before anything is rendered."""
+    """Raise `SpecError` when a file that the final file needs is not there, and `MediaError` for a model's that cannot
+    be read: before anything is rendered.
+    """
     missing = [digest[:12] for digest in (after.digests if after else ()) if digest not in files]
     if missing:
         fix = "put it beside the plan, or into the folder that --keyframes names"
         raise SpecError("after", f"needs the file with digest {missing[0]}", fix=fix)
+    if after is not None:
+        check_models(after, files=files)
 
 
 def _profile(carried: dict[str, str], *, source: str) -> str:
