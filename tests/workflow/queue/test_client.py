@@ -145,6 +145,15 @@ class TestSubmit:
 
 
 class TestCancelAndResume:
+    def test_a_run_ends_even_where_its_record_cannot_be_written(
+        self, idle: Stage, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        row = idle.submit(trip_of(idle))
+        (idle.place.home.runs / row.run_id / "run.json").mkdir(parents=True)
+        assert idle.client.cancel(row.run_id).state is QueueState.CANCELLED
+        assert Finishing.of(idle.place, row.run_id).record()["status"] == "cancelled"
+        assert "its record could not be kept as files: " in caplog.text
+
     def test_a_run_that_waits_is_cancelled_and_its_record_says_so(self, idle: Stage) -> None:
         row = idle.submit(trip_of(idle))
         assert idle.client.cancel(row.run_id).state is QueueState.CANCELLED
