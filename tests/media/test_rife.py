@@ -57,7 +57,7 @@ def test_every_form_of_a_published_file_gives_the_same_frames(tmp_path: Path, ve
     model.load_state_dict(tiny.weights(version))
     planes = [torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float() / 255 for frame in (a, b)]
     wider = 0 if version == "4.6" else 32  # 96 x 64 to multiples of 32, of 64
-    first, last = (functional.pad(picture, (0, wider, 0, 0)) for picture in planes)
+    first, last = (functional.pad(picture, (0, wider, 0, 0), mode="replicate") for picture in planes)
     with torch.inference_mode():
         expected = model.between(first, last=last)(0.3)[0, :, :HEIGHT, :WIDTH].permute(1, 2, 0)
     assert np.abs(made.astype(int) - np.rint(expected.clamp(0, 1).numpy() * 255)).max() <= 1
@@ -95,6 +95,17 @@ def test_a_known_flow_reads_each_picture_where_it_points_to(tmp_path: Path, vers
     a, b = list(moving(3))[::2]
     made = by_rife(tmp_path / "flownet.pkl")(a, b)(0.5)
     assert np.abs(made[:, 4:-4].astype(int) - a[:, 6:-2]).max() <= 1
+
+
+def test_beyond_the_border_is_the_borders_colour(tmp_path: Path):
+    held = still("4.25")
+    planes = torch.zeros_like(held["block4.lastconv.0.bias"]).reshape(-1, 4)
+    planes[0] = planes[2] = 40.0  # reads 40 to the right in both
+    held["block4.lastconv.0.bias"] = planes.reshape(-1)
+    torch.save(held, tmp_path / "flownet.pkl")
+    a = np.full((50, 70, 3), 200, np.uint8)
+    a[:, :60] = 180
+    assert by_rife(tmp_path / "flownet.pkl")(a, a)(0.5).min() >= 179
 
 
 def test_a_time_decides_the_frame_and_the_same_time_gives_the_same(tmp_path: Path):

@@ -56,7 +56,7 @@ def _drawn(net: Rife, a: Frame, b: Frame, *, device: str) -> Callable[[float], F
 
     def tensor(frame: Frame) -> Tensor:
         planes = torch.from_numpy(np.ascontiguousarray(frame)).to(device).permute(2, 0, 1)[None].float() / _WHITE
-        return torch.nn.functional.pad(planes, missing)
+        return torch.nn.functional.pad(planes, missing, mode="replicate")  # black would be seen at the borders
 
     with torch.inference_mode():
         pair = net.between(tensor(a), last=tensor(b))
