@@ -97,8 +97,9 @@ class Finishing:
         keys: dict[str, list[int]] = {}
         for segment in plan.segments:
             keys.setdefault(segment.key, []).append(segment.index)
-        missing = [numbers for key, numbers in keys.items() if store.find(key) is None]
-        found = [numbers for key, numbers in keys.items() if store.find(key) is not None]
+        published = {key for key in keys if store.find(key) is not None}
+        missing = [numbers for key, numbers in keys.items() if key not in published]
+        found = [numbers for key, numbers in keys.items() if key in published]
         first = [numbers for numbers in missing if not plan.segments[numbers[0]].needs]
         bridges = [numbers for numbers in missing if plan.segments[numbers[0]].needs]
         groups = [*self._groups(first, share=share), *self._groups(bridges, share=share)]
