@@ -11,6 +11,7 @@ from typing import Any
 from core.golden import FOLDER, as_text
 from core.trips import VACE, Planned, clip, digest, planned, stills
 from wayframe.core.after import after_of
+from wayframe.core.guide_spec import DEPTH_MODEL
 from wayframe.core.guides import guided
 from wayframe.core.spec import parse_spec
 
@@ -38,6 +39,7 @@ AFTER: Data = {
     "trim": {"start": 10, "end": "3s"},
     "upscale": {"factor": 2, "file": "x4.safetensors"},
     "fps": 32,
+    "rife": "flownet.pkl",
     "audio": {"file": "music.mp3", "start": 1.5, "fade_out": 2},
     "profile": "av1",
 }
@@ -45,6 +47,7 @@ GUIDES: list[Data] = [
     {"video": "a.mp4", "kind": "canny", "at": 8, "until": "2s", "strength": 0.8},
     {"video": "b.mp4", "kind": "flow", "at": 90, "fit": "clip"},
 ]
+DEPTH: Data = {"video": "a.mp4", "kind": "depth"}
 STEPS: Data = {"model": VACE, "steps": 4, "guidance": 1, "prompt": "a walk"}
 OWN: Data = {
     "frames": 33,
@@ -84,6 +87,7 @@ FEATURES: dict[str, Data] = {
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
     "plan_guides.json": stills(3, **STEPS, guides=GUIDES),
+    "plan_guide_depth.json": stills(3, **STEPS, guides=[{**DEPTH, "until": 50}, {**DEPTH, "at": 60, "contrast": 1.2}]),
     "plan_look_hold.json": _with(
         _with(stills(3, **LOOK), 0, hold=9), 1, hold=5, look={"saturation": 0.9, "brightness": -0.05}
     ),
@@ -97,7 +101,8 @@ def feature(name: str) -> Planned:
     digests = {file: digest(file.encode().hex()) for _, file in (spec.after.files if spec.after else ())}
     after = after_of(spec.after, fps=found.plan.rate, frames=found.plan.frames, digests=digests)
     videos = [clip(index + 1) for index, _ in enumerate(spec.guides or ())]
-    plan = guided(replace(found.plan, after=after), said=spec.guides or (), videos=videos)
+    models = {at: f"{DEPTH_MODEL}@{'c' * 40}" for at, guide in enumerate(spec.guides or ()) if guide.kind == "depth"}
+    plan = guided(replace(found.plan, after=after), said=spec.guides or (), videos=videos, models=models)
     return replace(found, plan=plan, look=replace(found.look, plan=plan))
 
 
