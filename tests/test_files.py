@@ -145,3 +145,13 @@ def test_a_secret_of_no_known_form_is_hidden_where_a_text_repeats_it():
     redactor = Redactor(known)
     assert redactor.value(data["nested"]) == [{"note": "use [redacted] here"}]
     assert redactor.count == 1
+
+
+@pytest.mark.parametrize("address", ["https://[/a.png?sig=abcd", "https://me:word@[::/a.png"])
+def test_an_address_whose_host_cannot_be_read_keeps_no_secret(address: str):
+    assert redact_text(f"(got '{address}')") == "(got 'https://[redacted]')"
+
+
+def test_what_was_redacted_of_an_address_stays_and_the_rest_is_looked_at_again():
+    assert redact_text("https://[redacted]@a.org/b?sig=c&x=1") == "https://[redacted]@a.org/b?sig=[redacted]&x=1"
+    assert redact_text("see https://[redacted]@a.org/b.png?x=1") == "see https://[redacted]@a.org/b.png?x=1"

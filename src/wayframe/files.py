@@ -250,9 +250,9 @@ _redacted_again = lru_cache(maxsize=4096)(_redacted)
 
 def _clean_url(url: str) -> str:
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
+        parts = urlsplit(url.replace(f"//{REDACTED}@", "//@"))
+    except ValueError:  # its host cannot be read; what else it holds may be secret
+        return f"{url.partition('://')[0]}://{REDACTED}" if "?" in url or "@" in url else url
     host = parts.netloc
     if "@" in host:
         host = f"{REDACTED}@{host.rpartition('@')[2]}"

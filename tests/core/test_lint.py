@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.trips import HIGH, I2V, LOW, ONE_EXPERT, PREVIEW, SEED_PHASES, T2V, VACE, planned, stills, timeline
-from wayframe.core import lint, model_rules, resolve_shape, shape_rules
+from wayframe.core import lint, look_rules, model_rules, resolve_shape, shape_rules
 from wayframe.core.findings import RULES, Finding, Rule, Severity, finding, rule
 from wayframe.core.lint import with_findings
 from wayframe.core.media_rules import IMAGE_TURNED
@@ -332,6 +332,18 @@ CASES = [
         where="loop",
     ),
     Case(
+        code="look-adds-up",
+        loud=stills(3, chaining="chained", look={"saturation": 0.9}),
+        quiet=stills(3, chaining="chained", look={"colour_match": 1}),
+        where="segments[1].look",
+    ),
+    Case(
+        code="look-adds-up",
+        loud=stills(2, continue_from="a.mp4", look={"brightness": 0.1}, chaining="independent"),
+        quiet=stills(3, look={"brightness": 0.1}),
+        where="segments[0].look",
+    ),
+    Case(
         code="keyframe-replaced",
         loud=stills(3, bridges={"replace": [1, 0]}),
         quiet=stills(3, bridges={"replace": [0, 1]}),
@@ -390,7 +402,7 @@ def test_a_rule_is_silent_where_it_must_be(case: Case):
 def test_every_rule_about_plans_is_in_the_table():
     rules = {
         item.code
-        for module in (lint, model_rules, resolve_shape, shape_rules)
+        for module in (lint, look_rules, model_rules, resolve_shape, shape_rules)
         for item in vars(module).values()
         if isinstance(item, Rule)
     }
@@ -435,6 +447,12 @@ def test_a_keyframe_of_another_shape_is_told_what_the_fit_costs(
     trip = planned(stills(2, resolution="768x576", fit=fit), sizes={1: size})
     (shape,) = [finding for finding in trip.findings if finding.code == "keyframe-aspect"]
     assert (shape.message, shape.evidence["share"]) == (said, share)
+
+
+def test_a_picture_that_a_loop_returns_to_is_told_of_once():
+    data = stills(2, loop=True, resolution="512x512")
+    found = planned(data, sizes=dict.fromkeys(range(3), (768, 576))).findings
+    assert [one.where for one in found if one.code == "keyframe-aspect"] == ["keyframes[0]", "keyframes[1]"]
 
 
 def test_what_was_noticed_of_a_picture_is_in_the_plan():

@@ -93,7 +93,7 @@ def test_an_error_in_a_trail_names_it():
     [
         (stills(2, loop=144), "loop: mode batch has no positions; say loop: true or mode: timeline"),
         (timeline(0, 52, loop=True), "loop: in mode timeline say where the first keyframe stands again"),
-        (timeline(0, 52, loop=40), r"keyframes\[2\].at: must come after frame 52 \(got 40\)"),
+        (timeline(0, 52, loop=40), r"loop: must come after frame 52 \(got 40\)"),
         (stills(2, loop="soon"), r"loop: expected true or false, or in mode timeline a frame .* \(got 'soon'\)"),
         (stills(2, loop=True, trail={}), "trail: a loop begins and ends with the first keyframe"),
         (stills(2, loop=True, lead={}), "lead: a loop begins and ends with the first keyframe"),
@@ -119,6 +119,28 @@ def test_an_error_in_a_trail_names_it():
     ],
 )
 def test_words_that_do_not_fit_together_are_refused_and_named(data: Data, problem: str):
+    with pytest.raises(SpecError, match=problem):
+        resolved(data)
+
+
+def test_the_return_of_a_loop_is_named_as_the_spec_says_it():
+    with pytest.raises(SpecError, match=r"^loop: must come after frame 40 \(got 30\)"):
+        resolved(timeline(0, 40, loop=30))
+    [moved, _] = resolved(timeline(0, 40, loop=82, model="wan2.2-vace-a14b")).findings
+    assert (moved.where, moved.message) == ("loop", "keyframe 2 was asked for at frame 82 and stands at 80")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (timeline(0, "999999s"), r"^keyframes\[1\]\.at: must be frame 10000000 or before it \(got '999999s'\)"),
+        (timeline(0, 9, loop="999999.5s"), r"^loop: must be frame 10000000 or before it"),
+        (stills(2, segment_frames=10**9), r"^segment_frames: must be 10000000 or less"),
+        (stills(3, segment_frames=[9, 10**9]), r"^segment_frames\[1\]: must be 10000000 or less"),
+        (timeline(0, 9, lead={}), r"^keyframes\[0\]\.at: must come after frame 0 .*; what leads to it needs frames"),
+    ],
+)
+def test_a_trip_ends_somewhere(data: Data, problem: str):
     with pytest.raises(SpecError, match=problem):
         resolved(data)
 

@@ -118,6 +118,14 @@ def test_other_schemes_are_not_fetched(ground: Ground) -> None:
         trip(ground, {"keyframes": [{"image": "file:///etc/passwd"}, {"image": "1.png"}], "engine": "null"})
 
 
+@pytest.mark.parametrize("user", ["", "[redacted]@"])
+def test_an_address_without_a_host_that_can_be_read_is_an_error_of_its_keyframe(ground: Ground, user: str) -> None:
+    said = {"keyframes": [{"image": f"https://{user}[/a.png?sig=abc"}, {"image": "1.png"}], "engine": "null"}
+    with pytest.raises(SpecError, match=r"keyframes\[0\]\.image: is an address whose host cannot be read") as caught:
+        trip(ground, said)
+    assert "abc" not in str(caught.value)
+
+
 @pytest.mark.parametrize("body", [b"<html>please log in</html>", b"", b"\x89PNG\r\n\x1a\nbroken"])
 def test_what_is_no_picture_is_refused_and_not_kept(ground: Ground, server: FileServer, body: bytes) -> None:
     server.files["/0.png"] = body

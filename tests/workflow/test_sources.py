@@ -163,6 +163,13 @@ def test_folders_without_the_pictures_are_named_once(finished: Finished, monkeyp
     assert str(caught.value).count(str(result.folder.path.resolve())) == 1
 
 
+def test_an_address_is_no_picture_on_the_command_line_and_its_secrets_are_not_told() -> None:
+    address = Path("https://user:word@example.com/a.png?sig=abc")
+    with pytest.raises(SpecError, match=r"pictures: expected files, not an address .*image of a keyframe") as caught:
+        spec_source([Path("0.png"), address], words={})
+    assert "https://[redacted]@example.com/a.png?sig=[redacted]" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "clip.mp4", "folder"])
 def test_what_is_neither_spec_nor_picture_is_refused(ground: Ground, name: str) -> None:
     with pytest.raises(SpecError, match=rf"{name}: is neither a spec nor a picture"):

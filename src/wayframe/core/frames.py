@@ -68,15 +68,25 @@ class Stretch:
     field: str = ""
 
 
-def lay_out(stretches: Sequence[Stretch], *, overlaps: tuple[int, ...], step: int, asked: Sequence[int] = ()) -> Layout:
-    """Segments one after the other; `asked` holds the position of each keyframe, where lengths follow from them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where a keyframe is to stand: the output frame, and what says so in the spec."""
+
+    frame: int
+    field: str
+
+
+def lay_out(
+    stretches: Sequence[Stretch], *, overlaps: tuple[int, ...], step: int, asked: Sequence[Asked] = ()
+) -> Layout:
+    """Segments one after the other; `asked` has the position of each keyframe, where lengths follow from them.
 
     A keyframe goes to the nearest place that the grid allows. Every position is judged against what was asked for, so
     that errors do not add up; of two equally near places the earlier one is taken. Raises `SpecError` for a length that
     is too short or off the grid, for positions that do not rise or leave no room, and for overlaps that meet.
     """
-    if asked and stretches[0].first == 0 and asked[0] != 0:
-        raise SpecError("keyframes[0].at", "the first keyframe stands at frame 0", asked[0])
+    if asked and stretches[0].first == 0 and asked[0].frame != 0:
+        raise SpecError(asked[0].field, "the first keyframe stands at frame 0", asked[0].frame)
     held = {stretch.first: stretch.frames - 1 for stretch in stretches if stretch.still and stretch.frames}
     frames, ends = list[int](), list[int]()
     for index, stretch in enumerate(stretches):
@@ -84,7 +94,7 @@ def lay_out(stretches: Sequence[Stretch], *, overlaps: tuple[int, ...], step: in
         end = ends[-1] if ends else 0
         if stretch.frames is None and stretch.last is not None:
             _check_rises(stretch.last, asked=asked, held=held)
-            count = _nearest(asked[stretch.last] - end + shared, step=step, least=max(shared, 1) + 1)
+            count = _nearest(asked[stretch.last].frame - end + shared, step=step, least=max(shared, 1) + 1)
         else:
             count = _checked(stretch, index=index, step=step)
         frames.append(count)
@@ -105,10 +115,11 @@ def _positions(stretches: Sequence[Stretch], *, ends: Sequence[int], frames: Seq
     return tuple(found[number] for number in sorted(found))
 
 
-def _check_rises(number: int, *, asked: Sequence[int], held: Mapping[int | None, int]) -> None:
-    before = asked[number - 1] + held.get(number - 1, 0) if number else 0
-    if asked[number] <= before:
-        raise SpecError(f"keyframes[{number}].at", f"must come after frame {before}", asked[number])
+def _check_rises(number: int, *, asked: Sequence[Asked], held: Mapping[int | None, int]) -> None:
+    before = asked[number - 1].frame + held.get(number - 1, 0) if number else 0
+    if asked[number].frame <= before:
+        fix = "" if number else "what leads to it needs frames"
+        raise SpecError(asked[number].field, f"must come after frame {before}", asked[number].frame, fix=fix)
 
 
 def _checked(stretch: Stretch, *, index: int, step: int) -> int:
@@ -135,7 +146,8 @@ def lay_out_batch(frames: Sequence[int], *, overlaps: tuple[int, ...], step: int
 def lay_out_timeline(asked: Sequence[int], *, overlaps: tuple[int, ...], step: int) -> Layout:
     """Segments between asked positions of keyframes, the first at frame 0. Raises `SpecError` as `lay_out` does."""
     stretches = [Stretch(frames=None, first=index, last=index + 1) for index in range(len(asked) - 1)]
-    return lay_out(stretches, overlaps=overlaps, step=step, asked=asked)
+    places = [Asked(frame=frame, field=f"keyframes[{index}].at") for index, frame in enumerate(asked)]
+    return lay_out(stretches, overlaps=overlaps, step=step, asked=places)
 
 
 def _nearest(frames: int, *, step: int, least: int) -> int:

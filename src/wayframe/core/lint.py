@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from wayframe.core.catalogue import TWO_EXPERTS, Model
 from wayframe.core.findings import RANK, Finding, Severity, finding, rule
+from wayframe.core.look_rules import look_findings
 from wayframe.core.model_rules import model_limits, recipe_limits
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, SegmentPlan, Step, lora_name
 from wayframe.core.resolve import Resolved
@@ -212,13 +213,20 @@ def _identical(look: Lint) -> Iterator[Finding]:
 
 
 def _pictures(look: Lint) -> Iterator[Finding]:
-    for facts in look.keyframes:
+    for _, facts in _shown(look):
         yield from facts.findings
+
+
+def _shown(look: Lint) -> Iterator[tuple[int, KeyframeFacts]]:
+    """The keyframes with their numbers, without the first one where a trip ends with it again."""
+    facts = look.keyframes
+    returns = len(facts) > 1 and facts[0].digest == facts[-1].digest
+    return enumerate(facts[:-1] if returns else facts)
 
 
 def _sizes(look: Lint) -> Iterator[Finding]:
     width, height = look.plan.size
-    for index, facts in enumerate(look.keyframes):
+    for index, facts in _shown(look):
         evidence = {"keyframe": f"{facts.width}x{facts.height}", "output": look.plan.resolution}
         where = f"keyframes[{index}]"
         short = (facts.width < width, facts.height < height)
@@ -358,6 +366,7 @@ def _lengths(look: Lint) -> Iterator[Finding]:
 def _limits(look: Lint) -> Iterator[Finding]:
     yield from model_limits(look.plan, model=look.resolved.model, denoises=look.engine.denoises)
     yield from shape_findings(look.plan, model=look.resolved.model, denoises=look.engine.denoises)
+    yield from look_findings(look.plan)
     for _, numbers in _alike(look):
         yield from recipe_limits(look.resolved.segments[numbers[0]].recipe, place=_place(numbers))
 

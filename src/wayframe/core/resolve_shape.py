@@ -9,10 +9,11 @@ from itertools import count, repeat
 
 from wayframe.core.clips import ClipFacts
 from wayframe.core.findings import Finding, Severity, finding, rule
-from wayframe.core.frames import Layout, Stretch, lay_out
+from wayframe.core.frames import Asked, Layout, Stretch, lay_out
 from wayframe.core.shape import Leg, continued, legs, overlaps_of
 from wayframe.core.shape_join import bridging, check_room, join_legs, with_bridges
 from wayframe.core.spec import TravelSpec
+from wayframe.core.spec_stops import MAX_FRAME
 from wayframe.errors import SpecError
 
 DEFAULT_FRAMES = 61
@@ -114,34 +115,41 @@ def _check_given(parts: Sequence[Leg], layout: Layout) -> None:
             raise SpecError("overlap", problem, kept, fix="use a smaller overlap or longer segments")
 
 
-def _asked_positions(spec: TravelSpec, *, parts: Sequence[Leg], fps: Fraction) -> list[int]:
+def _asked_positions(spec: TravelSpec, *, parts: Sequence[Leg], fps: Fraction) -> list[Asked]:
     asked = [stop.frame(fps) for stop in spec.stops]
     if asked[0] is None and parts[0].first == 0:
         asked[0] = 0
-    if None in asked:
-        raise SpecError(f"keyframes[{asked.index(None)}].at", "is required in mode timeline")
-    return [position for position in asked if position is not None]
+    return [_asked(spec, number, position) for number, position in enumerate(asked)]
 
 
-def _moved(asked: Sequence[int], layout: Layout) -> list[Finding]:
+def _asked(spec: TravelSpec, number: int, frame: int | None) -> Asked:
+    field = f"keyframes[{number}].at" if number < len(spec.keyframes) else "loop"
+    if frame is None:
+        raise SpecError(field, "is required in mode timeline")
+    if frame > MAX_FRAME:
+        raise SpecError(field, f"must be frame {MAX_FRAME} or before it", spec.stops[number].at)
+    return Asked(frame=frame, field=field)
+
+
+def _moved(asked: Sequence[Asked], layout: Layout) -> list[Finding]:
     found = [
         finding(
             POSITION_MOVED,
-            f"keyframe {index} was asked for at frame {wanted} and stands at {got}",
-            where=f"keyframes[{index}].at",
-            evidence={"asked": wanted, "planned": got},
+            f"keyframe {index} was asked for at frame {wanted.frame} and stands at {got}",
+            where=wanted.field,
+            evidence={"asked": wanted.frame, "planned": got},
         )
         for index, (wanted, got) in enumerate(zip(asked, layout.positions, strict=True))
-        if wanted != got
+        if wanted.frame != got
     ]
-    if asked[-1] != layout.positions[-1]:
-        wanted = layout.total + asked[-1] - layout.positions[-1]
+    if asked[-1].frame != layout.positions[-1]:
+        length = layout.total + asked[-1].frame - layout.positions[-1]
         found.append(
             finding(
                 LENGTH_CHANGED,
-                f"the video has {layout.total} frames, {wanted} were asked for",
+                f"the video has {layout.total} frames, {length} were asked for",
                 where="keyframes",
-                evidence={"asked": wanted, "planned": layout.total},
+                evidence={"asked": length, "planned": layout.total},
             )
         )
     return found

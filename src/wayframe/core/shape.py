@@ -88,7 +88,7 @@ def continued(parts: tuple[Leg, ...], *, clip: ClipFacts, frames: int) -> tuple[
     if frames < 1:
         raise SpecError("overlap", "what continues a video starts from frames of it", frames, fix="use 1 or more")
     if clip.frames < frames:
-        problem = f"has {clip.frames} frames, and the trip starts from its last {frames}"
+        problem = f"has {counted(clip.frames, 'frame')}, and the trip starts from its last {frames}"
         raise SpecError("continue_from", problem, fix="use a smaller overlap")
     given = ClipSpan(clip=0, start=clip.frames - frames, frames=frames)
     return (replace(parts[0], given=given), *parts[1:])

@@ -28,10 +28,11 @@ from wayframe.core.spec_recipe import (
     WireLora,
     WirePhase,
 )
-from wayframe.core.spec_stops import FreeSegment, Keyframe, is_moment
+from wayframe.core.spec_stops import MAX_FRAME, FreeSegment, Keyframe, is_moment
 from wayframe.errors import SpecError
 
 Fit = Literal["cover", "contain", "stretch"]
+Length = Annotated[int, Field(le=MAX_FRAME)]
 MAX_FPS, MAX_SIDE = 240, 16384
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
@@ -52,7 +53,7 @@ class TravelSpec(RecipeSpec):
     segments: int | None = Field(None, ge=1, description="segments of a lone keyframe, chained")
     bridges: BridgesSpec | None = Field(None, description="rendered transitions in the place of the joins")
     continue_from: str | None = Field(None, min_length=1, description="a video whose last frames the trip starts from")
-    segment_frames: int | tuple[int, ...] | None = Field(None, description="frames of each segment (batch)")
+    segment_frames: Length | tuple[Length, ...] | None = Field(None, description="frames of each segment (batch)")
     chaining: Literal["independent", "chained"] | None = None
     overlap: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], ...] | None = None
     resolution: str | None = Field(None, description="WIDTHxHEIGHT")

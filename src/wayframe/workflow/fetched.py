@@ -106,7 +106,11 @@ def _is_missing(image: str, *, pictures: Path | None) -> bool:
 
 
 def _check_scheme(address: str, *, field: str, allow_private: bool) -> None:
-    scheme = urlsplit(address).scheme.lower()
+    try:
+        scheme = urlsplit(address).scheme.lower()
+    except ValueError as error:
+        fix = "give a file, or an https address"
+        raise SpecError(field, "is an address whose host cannot be read", public(address), fix=fix) from error
     if scheme == "https" or (scheme == "http" and allow_private):
         return
     fix = "--allow-private takes http, too" if scheme == "http" else "give a file, or an https address"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from wayframe.core.payload_spec import Imported, import_payload
 from wayframe.core.plan import PLAN_SCHEMA, Plan
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
-from wayframe.files import Redactor, is_secret_name, secret_values
+from wayframe.files import Redactor, is_secret_name, redact_text, secret_values
 from wayframe.media.index import read_metadata
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home, open_home
@@ -38,6 +39,8 @@ FLAGS = "flags"
 """The key under which a record keeps the flags that took the place of a payload's words."""
 REDONE = "redo"
 """The key under which a record keeps what a redo changed of a payload, by segment."""
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):/+(.*)", re.DOTALL)
+"""An address, of which a path has left one slash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,10 @@ def with_words(data: Mapping[str, Any], *, words: Mapping[str, Any]) -> dict[str
 def _check_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         suffix = path.suffix.lower()
+        if address := _ADDRESS.fullmatch(path.as_posix()):
+            fix = "write it as the image of a keyframe in a spec, or download it"
+            shown = redact_text("{}://{}".format(*address.groups()))
+            raise SpecError("pictures", "expected files, not an address", shown, fix=fix)
         if path.is_dir():
             raise SpecError(str(path), "is a folder", fix=f"wayframe new {path} makes a spec of its pictures")
         if suffix in SUFFIXES and len(paths) > 1:
