@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from wayframe.core.comparison import Comparison
 from wayframe.report.values import letter
+from wayframe.web.views_shape import ends_of
 
 Span: TypeAlias = tuple[int, int]
 
@@ -87,7 +88,15 @@ def _aligned(
 
 
 def _spans(planned: Mapping[str, Any]) -> list[Span]:
-    """First and last frame of each segment, from its keyframe to the next one, or to the end."""
-    positions, count = [keyframe["at"] for keyframe in planned["keyframes"]], len(planned["segments"])
-    ends = [*positions[1:], planned["frames"] - 1][:count]
-    return list(zip(positions[:count], ends, strict=True))
+    """First and last frame of each segment: from its keyframe to the next one, and all of it where it has none."""
+    return [_span(planned, index=index) for index in range(len(planned["segments"]))]
+
+
+def _span(planned: Mapping[str, Any], *, index: int) -> Span:
+    segment, keyframes = planned["segments"][index], planned["keyframes"]
+    first, last = segment["start"], segment["end"] - 1
+    start, end = (None, None) if segment.get("still") else ends_of(planned, index=index)
+    return (
+        first if start is None else max(first, keyframes[start]["at"]),
+        last if end is None else min(last, keyframes[end]["at"]),
+    )

@@ -21,6 +21,15 @@ def is_rendered(segment: Mapping[str, Any]) -> bool:
     return not segment.get("still") and not segment.get("piece")
 
 
+def ends_of(planned: Mapping[str, Any], *, index: int) -> tuple[int | None, int | None]:
+    """The numbers of the keyframes that a segment begins and ends with."""
+    ends = planned["segments"][index].get("ends")
+    if ends is None:
+        return usual_ends(index, keyframes=len(planned["keyframes"]))
+    start, end = ends
+    return start, end
+
+
 def role_of(planned: Mapping[str, Any], *, index: int) -> str:
     """What a segment of a plan is, as one of the roles of this module."""
     segment = planned["segments"][index]
@@ -28,7 +37,7 @@ def role_of(planned: Mapping[str, Any], *, index: int) -> str:
         return HOLD if segment.get("still") else PIECE
     if segment.get("given") and segment.get("given_after"):
         return BRIDGE
-    start, end = _ends(planned, index=index)
+    start, end = ends_of(planned, index=index)
     if end is None:
         return TRAIL
     if start is None:
@@ -40,7 +49,7 @@ def words_of(record: Mapping[str, Any], *, index: int) -> str:
     """A segment's role in words for whom it is opened; empty for one that leads from a keyframe to the next."""
     planned = record["planned"]
     segment, role = planned["segments"][index], role_of(planned, index=index)
-    start, _ = _ends(planned, index=index)
+    start, _ = ends_of(planned, index=index)
     if role == PIECE:
         return f"{_span(record, span=segment['piece'])}, as they are"
     if role == BRIDGE:
@@ -112,14 +121,6 @@ def _guided(names: Sequence[str], span: Mapping[str, Any], *, start: int) -> str
 
 def _name(names: Sequence[str], number: int) -> str:
     return (names[number] if number < len(names) else "") or f"video {number}"
-
-
-def _ends(planned: Mapping[str, Any], *, index: int) -> tuple[int | None, int | None]:
-    ends = planned["segments"][index].get("ends")
-    if ends is None:
-        return usual_ends(index, keyframes=len(planned["keyframes"]))
-    start, end = ends
-    return start, end
 
 
 def _is_again(keyframes: Sequence[Mapping[str, Any]], number: int) -> bool:
