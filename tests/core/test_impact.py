@@ -33,10 +33,11 @@ PAYLOAD = {
 }
 OURS = {
     WORKFLOW: """model engine preset mode chaining steps sample_solver solver phases loras kind engine_identity
+        guides guides[0].model guides[0].kind segments[0].guide.strength segments[0].guide.spans[0].sources
         loop lead trail hold still segments given continue_from clips
         keyframes bundles written prompts.write prompts.model prompts.base_url""",
     PICTURE: """image prompt text_before text_after negative_prompt seed at resolution segment_frames overlap guidance
-        flow_shift fit matte
+        flow_shift fit matte after.rife after.upscale
         curve multiplier amount_of_motion seed_policy frames thresholds timesteps digest cfg_star cfg_zero""",
     COSMETIC: "fps profile partial",
     NOISE: "key plan_digest created finished tasks",
@@ -63,6 +64,10 @@ def test_no_key_that_is_read_or_does_something_is_noise() -> None:
     read -= {name for name in read if name.startswith("consolidated_")}
     ours = {*TravelSpec.model_fields, *Keyframe.model_fields} - {"schema"}
     assert {name for name in read | ours if impact_of(f"requested.{name}")[0] is NOISE} == set()
+
+
+def test_what_a_guide_is_made_by_weighs_less_than_the_model_of_the_trip() -> None:
+    assert impact_of("planned.guides[0].model")[1] < impact_of("planned.model")[1]
 
 
 def test_what_writes_prompts_anew_weighs_less_than_the_prompts_in_which_it_shows() -> None:

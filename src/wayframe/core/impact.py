@@ -37,6 +37,9 @@ NOT_NOISE = re.compile(
 LORA_ADDRESS = ("file", "url")
 """LoRAs are matched by these: what differs in them is a folder or a query."""
 
+_GUIDES = {"guide", "guides"}
+GUIDE_EFFECT = 75
+"""Of what steers the structure."""
 WRITER_EFFECT = 15
 """Of a step more in the workflow: what it does to the picture shows in the prompts."""
 # Name of the last key of a path -> what it does, and how strongly it moves the picture (0 to 100).
@@ -63,7 +66,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
             r"structure_.*|travel_guidance|use_uni3c|uni3c_.*|video_prompt_type|image_prompt_type|control_net.*"
             r"|continue_from_video.*|continuation_config|svi_predecessor.*|stitch_config",
             Impact.WORKFLOW,
-            75,
+            GUIDE_EFFECT,
         ),
         (r"input_image_paths_resolved|keyframe|image|image_start|image_end", Impact.PICTURE, 82),
         (r"seed|seed_base|seed_to_use|seed_policy", Impact.PICTURE, 80),
@@ -81,7 +84,8 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r".*frames.*|video_length|positions|at", Impact.PICTURE, 58),
         (r"overlap.*|frame_overlap.*", Impact.PICTURE, 45),
         (
-            r"fit|matte|curve|crossfade.*|colour_match.*|saturation|brightness|banner|after_first_post.*|upscale_factor",
+            r"fit|matte|curve|crossfade.*|colour_match.*|saturation|brightness|banner|after_first_post.*"
+            r"|upscale|upscale_factor|rife",
             Impact.PICTURE,
             35,
         ),
@@ -131,6 +135,8 @@ def _by_place(names: list[str]) -> tuple[Impact, int] | None:
         return Impact.WORKFLOW, WEIGHTS_EFFECT
     if "prompts" in names[:-1]:  # who writes them, and how
         return Impact.WORKFLOW, WRITER_EFFECT
+    if _GUIDES.intersection(names):  # what a guide's model or kind is says nothing about the trip's
+        return Impact.WORKFLOW, GUIDE_EFFECT
     if any(_is_noise(name) for name in names) or (names[-1] in LORA_ADDRESS and "loras" in names):
         return Impact.NOISE, 0
     return None
