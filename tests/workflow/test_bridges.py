@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.payloads import details
 from wayframe.errors import SpecError
 from wayframe.media.index import decode, index
 from wayframe.workflow.run import RunResult
+from wayframe.workflow.sources import Reading, payload_source, trip_of_spec
 from workflow.engines import Scripted, install
 from workflow.rides import Data, Ground, Watch, through
 from workflow.test_shapes import CLOSE, frames, psnr
@@ -115,3 +117,17 @@ def test_beside_a_keyframe_that_stands_still_nothing_is_bridged(ground: Ground):
     plan = ground.trip({**data, "trail": {"frames": 13}}).plan
     assert [bool(segment.needs) for segment in plan.segments] == [False, False, False, True, False]
     assert plan.frames == 13 + 3 + 12 + 5 + 13
+
+
+def test_a_payload_with_a_stitch_config_is_run_as_one_trip(ground: Ground):
+    stitched = {"context_frame_count": 2, "gap_frame_count": 5, "prompt": "a door", "random_seed": False, "seed": 4}
+    data = details(2, stitch_config=stitched, input_image_paths_resolved=["0.png", "1.png", "2.png"])
+    words = {"engine": "preview", "resolution": "64x48"}
+    source = payload_source(data, base=ground.folder, words=words, reading=Reading())
+    result = ground.run_trip(trip_of_spec(source, home=ground.home))
+    planned = result.record["planned"]["segments"]
+    assert [segment["frames"] for segment in planned] == [53, 9, 45]
+    assert (planned[1]["prompt"], planned[1]["seed"], planned[1]["frames"]) == ("a door", 4, 9)
+    assert result.record["outcome"]["frames"] == index(result.video).frames == 53 + 45
+    assert result.record["requested"]["stitch_config"] == stitched
+    assert result.record["resolved"]["origins"]["segments[1].prompt"] == "payload:stitch_config"

@@ -160,16 +160,8 @@ def _denoising(details: Mapping[str, JsonValue], *, wire: _Wire) -> Said:
 
 def _join(wire: _Wire, *, step: int) -> tuple[Said, list[Finding]]:
     """The clips and the frames of their bridges; as upstream, a bridge goes down to a length of the model."""
-    context, asked = wire.context_frame_count, wire.gap_frame_count
-    gap = grid_neighbours(2 * context + asked, step=step)[0] - 2 * context
-    found = []
-    if gap != asked:
-        message = f"a gap of {asked} frames was asked for and has {gap}: with its context a bridge has {step}n+1"
-        found.append(
-            finding(PAYLOAD_FRAMES, message, where="gap_frame_count", evidence={"asked": asked, "planned": gap})
-        )
-    if gap < 1:
-        raise PayloadError("gap_frame_count", "leaves nothing to render", asked, fix=f"use {gap + step} or more")
+    context = wire.context_frame_count
+    gap, found = bridge_gap(context=context, asked=wire.gap_frame_count, step=step)
     join: Said = {"clips": [clip.url for clip in wire.clip_list], "context": context, "gap": gap}
     if wire.replace_mode:
         join["replace"] = [gap // 2, gap - gap // 2]
@@ -178,6 +170,20 @@ def _join(wire: _Wire, *, step: int) -> tuple[Said, list[Finding]]:
         settings = [*wire.per_join_settings, *({} for _ in range(gaps))][:gaps]
         join["bridges"] = [{name: one[name] for name in _OF_A_BRIDGE if one.get(name) is not None} for one in settings]
     return join, found
+
+
+def bridge_gap(*, context: int, asked: int, step: int, where: str = "") -> tuple[int, list[Finding]]:
+    """The frames of a gap that put its bridge on the model's grid, as upstream takes them; `where` goes before its key.
+
+    Raises `PayloadError` when nothing would be left to render.
+    """
+    gap, field = grid_neighbours(2 * context + asked, step=step)[0] - 2 * context, f"{where}gap_frame_count"
+    if gap < 1:
+        raise PayloadError(field, "leaves nothing to render", asked, fix=f"use {gap + step} or more")
+    if gap == asked:
+        return gap, []
+    message = f"a gap of {asked} frames was asked for and has {gap}: with its context a bridge has {step}n+1"
+    return gap, [finding(PAYLOAD_FRAMES, message, where=field, evidence={"asked": asked, "planned": gap})]
 
 
 def _form(details: Mapping[str, JsonValue], *, wire: _Wire) -> Said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 REQUIRED = (
     "model_name",
@@ -40,6 +40,7 @@ LOOKS: Mapping[str, object] = {
 }
 """Keys that change colours after rendering, and the values at which they change none."""
 UPSCALE = "upscale_factor"
+STITCH = "stitch_config"
 SWITCHED = (*SWITCHES, *CFG, *LOOKS, UPSCALE)
 """Read when they are on; carried along as they are, and set anew by an export."""
 SEGMENT = (
@@ -142,3 +143,15 @@ def is_neutral(key: str, value: object) -> bool:
     if isinstance(value, list):
         return len(value) <= known.entries
     return value is None or any(value == neutral for neutral in known.neutral)
+
+
+def is_stitched(carried: Mapping[str, Any] | None) -> bool:
+    """Whether what an import carries along holds a `stitch_config`, and is not that of a single segment."""
+    parts = carried or {}
+    config = parts.get("details", {}).get(STITCH)
+    return parts.get("shape") != "segment" and isinstance(config, Mapping) and bool(config)
+
+
+def short(value: object) -> object:
+    """A value for evidence; of large ones only the kind is told."""
+    return value if isinstance(value, int | float | str | None) else type(value).__name__

@@ -17,7 +17,19 @@ from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
 from wayframe.core.payload_frames import Frames, each, read_frames
 from wayframe.core.payload_guides import payload_guides
-from wayframe.core.payload_keys import CARRIED, LOOKS, READ, SEGMENT, SWITCHED, UNSUPPORTED, UPSCALE, is_neutral
+from wayframe.core.payload_keys import (
+    CARRIED,
+    LOOKS,
+    READ,
+    SEGMENT,
+    STITCH,
+    SWITCHED,
+    UNSUPPORTED,
+    UPSCALE,
+    is_neutral,
+    is_stitched,
+    short,
+)
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_look import look_words
 from wayframe.core.payload_models import upstream_model
@@ -301,16 +313,16 @@ def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
-            if key == guides or _is_switched_on(payload, key):
+            if key == guides or _is_switched_on(payload, key) or (key == STITCH and is_stitched(_carried(payload))):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):
                 message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"
-                yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": _short(value)})
+                yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": short(value)})
             elif key in UNSUPPORTED or key in CARRIED or key in READ or key in SEGMENT:
                 carried.append(key)
             else:
                 message = f"{key} is not a known key"
-                yield finding(PAYLOAD_UNKNOWN, message, where=key, evidence={"value": _short(value)})
+                yield finding(PAYLOAD_UNKNOWN, message, where=key, evidence={"value": short(value)})
     yield from _unread_of_phases(payload)
     if carried:
         message = f"{len(carried)} keys without an effect are carried along"
@@ -342,11 +354,6 @@ def _strange_keys(
             yield f"{path}.{key}"
         for index, item in enumerate(inner if key in known and isinstance(inner, list) else ()):
             yield from _strange_keys(item, f"{path}.{key}[{index}]", known=known, names=known[key])
-
-
-def _short(value: object) -> object:
-    """A value for evidence; of large ones only the kind is told."""
-    return value if isinstance(value, int | float | str | None) else type(value).__name__
 
 
 def _refuse_unsupported(keys: tuple[Finding, ...]) -> None:

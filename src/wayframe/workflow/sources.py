@@ -15,7 +15,8 @@ from wayframe.core.payload import is_payload, without_secrets
 from wayframe.core.payload_join import import_join, is_join
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_rules import PAYLOAD_SECRET
-from wayframe.core.payload_spec import Imported, import_payload
+from wayframe.core.payload_spec import Imported
+from wayframe.core.payload_stitch import import_travel
 from wayframe.core.plan import PLAN_SCHEMA, Plan
 from wayframe.core.spec import TravelSpec, parse_spec, spec_json
 from wayframe.errors import SpecError
@@ -129,7 +130,7 @@ def _only_for_payloads(reading: Reading | None, *, name: str) -> None:
 def payload_source(data: object, *, base: Path, words: Mapping[str, Any], reading: Reading) -> SpecSource:
     """The spec that an upstream payload stands for; secrets are taken out before anything is read."""
     catalogue = load_catalogue(reading.home or open_home(make=False))
-    read = import_join if is_join(data) else import_payload
+    read = import_join if is_join(data) else import_travel
     imported = read(
         Redactor(secret_values(data)).value(data),
         catalogue=catalogue,
