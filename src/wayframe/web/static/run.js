@@ -190,6 +190,8 @@ function afterRefresh() {
 function fill(segment, share) {
   const bar = document.querySelector(`.piece[data-segment="${segment}"] .fill`);
   if (bar && share * 100 > parseFloat(bar.getAttribute("width"))) bar.setAttribute("width", `${share * 100}%`);
+  const opened = document.querySelector(`progress[data-of="${segment}"]`);
+  if (opened && share > opened.value) opened.value = share;
 }
 
 function follow() {
