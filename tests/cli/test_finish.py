@@ -36,6 +36,19 @@ def test_a_run_gets_a_final_file_that_still_carries_its_plan(ride: Terminal):
     assert json.loads(carried["wayframe-after"])["trim"] == {"start": 4, "end": 16}
 
 
+def test_the_record_of_a_run_tells_of_each_file_once(ride: Terminal):
+    words = ("finish", "last", "--upscale", "2")
+    first = ride(*words, "--out", "x.mp4", "--json").json()
+    ride(*words, "--fps", "32", "--out", "y.mp4")
+    again = ride(*words, "--trim", "4:", "--out", "x.mp4", "--force", "--json").json()
+    outcome = ride("show", "last", "--json").json()["outcome"]
+    assert [made["file"] for made in outcome["finished"]] == ["y.mp4", "x.mp4"]
+    assert outcome["finished"][1] == again != first
+    assert "after" not in outcome
+    assert ride("finish", "ride.mp4", "--upscale", "2", "--out", "z.mp4").code == 0
+    assert len(ride("show", "last", "--json").json()["outcome"]["finished"]) == 2
+
+
 def test_the_video_of_a_run_stays_as_it_was(ride: Terminal):
     before = packet_digest(ride.folder / "ride.mp4")
     assert ride("finish", "ride.mp4", "--trim", "0.25s:", "--out", "x.mp4").code == 0

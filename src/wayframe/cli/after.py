@@ -55,11 +55,15 @@ def finish(
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Make a final file of a video: trim, enlarge, interpolate, add sound, encode. The video stays as it is."""
+    """Make a final file of a video: trim, enlarge, interpolate, add sound, encode. The video stays as it is.
+
+    The record of a run says which files were made of its video, and how.
+    """
     from wayframe.cli.interrupt import interruptible
     from wayframe.cli.views_after import final_line
     from wayframe.store.home import open_home
-    from wayframe.workflow.final import Final, finish_video
+    from wayframe.store.runs import find_run
+    from wayframe.workflow.final import Final, finish_run, finish_video
 
     sound = {"file": audio, "start": audio_start, "fade_in": fade_in, "fade_out": fade_out, "gain": gain}
     said = _spec(
@@ -75,26 +79,16 @@ def finish(
     place = open_home(home)
     with interruptible() as cancelled:
         final = Final(out=out, force=force, cancelled=cancelled)
-        told = finish_video(_video(what, home=home), said=said, base=Path(), home=place, final=final)
+        if Path(what).is_file():
+            told = finish_video(Path(what), said=said, base=Path(), home=place, final=final)
+        else:
+            told = finish_run(find_run(place, what), said=said, base=Path(), home=place, final=final)
     if json:
         from json import dumps
 
         typer.echo(dumps(told))
         return
     typer.echo(final_line(told, name=str(out)))
-
-
-def _video(what: str, *, home: Path | None) -> Path:
-    from wayframe.errors import StoreError
-    from wayframe.store.home import open_home
-    from wayframe.store.runs import find_run
-
-    if Path(what).is_file():
-        return Path(what)
-    run = find_run(open_home(home, make=False), what)
-    if not run.video.exists():
-        raise StoreError(f"run {run.run_id} is {run.read()['status']} and has no video")
-    return run.video
 
 
 def _range(text: str | None) -> dict[str, Any] | None:

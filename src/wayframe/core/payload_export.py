@@ -175,7 +175,7 @@ def _check_shape(source: Exportable) -> None:
     segments = source.values.segments
     for index, segment in enumerate(segments):
         if segment.hold or segment.given or segment.ends:
-            problem = "is a hold, lead, trail, bridge or continues a video; upstream has segments between two pictures only"
+            problem = "is a hold, lead, trail or bridge, or goes on with a video; upstream has none of these"
             raise PayloadError(f"segments[{index}]", problem, fix="leave it out of the spec")
     if len(segments) != max(len(source.images) - 1, 1):
         problem = f"{len(segments)} of them for {len(source.images)} pictures; upstream has one less than pictures"

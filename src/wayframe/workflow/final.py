@@ -18,6 +18,7 @@ from wayframe.media.index import index, read_metadata
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
+from wayframe.store.runs import RunFolder
 from wayframe.workflow.after import COPIED, AfterWork, check_models
 
 SUFFIXES = frozenset(
@@ -62,6 +63,24 @@ def finish_video(video: Path, *, said: AfterSpec, base: Path, home: Home, final:
     work = AfterWork(after=after, store=ArtifactStore(home), profile=profile, files=files, cancelled=final.cancelled)
     metadata = {**carried, AFTER_KEY: json.dumps(after_json(after))}
     return work.make(video, target=final.out, metadata=metadata)
+
+
+def finish_run(run: RunFolder, *, said: AfterSpec, base: Path, home: Home, final: Final) -> dict[str, Any]:
+    """Make a final file of a run's video, and enter it into the run's record; gives what was done.
+
+    ``outcome.finished`` of the record lists all files that were made so, each with its steps; one that is made anew
+    takes the place of the earlier one. Raises as `finish_video`, and `StoreError` for a run that has no video or that
+    another process goes on with.
+    """
+    if not run.video.exists():
+        raise StoreError(f"run {run.run_id} is {run.read()['status']} and has no video")
+    told = finish_video(run.video, said=said, base=base, home=home, final=final)
+    with run.hold():
+        record = run.read_held()
+        earlier = [made for made in record["outcome"].get("finished", []) if made["file"] != told["file"]]
+        record["outcome"]["finished"] = [*earlier, told]
+        run.write(record)
+    return told
 
 
 def after_json(after: After) -> dict[str, Any]:

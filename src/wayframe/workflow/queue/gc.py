@@ -248,7 +248,9 @@ def _references(store: ObjectStore, key: str) -> tuple[set[str], set[str]]:
 def _keys_of_record(record: Mapping[str, Any]) -> set[str]:
     """Content keys of a run's segments, and of the steps to its final file. `StoreError` when they cannot be told."""
     try:
-        steps = ((record.get("outcome") or {}).get("after") or {}).get("steps", ())
+        outcome = record.get("outcome") or {}
+        files = [outcome.get("after") or {}, *outcome.get("finished", ())]
+        steps = [step for file in files for step in file.get("steps", ())]
         return _keys(record.get("planned")) | {str(step["key"]) for step in steps if "key" in step}
     except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise StoreError(f"what the run refers to cannot be told: {error}") from error
