@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +22,8 @@ from web.browser import PATIENCE
 CHROMIUM = Path("/usr/bin/chromium")
 WIDE, PHONE = (1360, 900), (375, 780)
 MILLISECONDS = PATIENCE * 1000
+LONGEST = 5 * PATIENCE
+"""Seconds after which the browser is ended: scripts that never rest would be waited for without end."""
 _DROP = """([files, selector, down]) => {
   const transfer = new DataTransfer();
   for (const { name, type, data } of files) {
@@ -59,14 +64,19 @@ class Composer:
             has_touch=size == PHONE,
             accept_downloads=True,
         )
+        hung = threading.Timer(LONGEST, os.kill, (_process(browser), signal.SIGKILL))
+        hung.start()
         context.set_default_timeout(MILLISECONDS)
         expect.set_options(timeout=MILLISECONDS)
         composer = Composer(page=context.new_page())
         composer.page.on("console", lambda message: composer.said.append(f"{message.type}: {message.text}"))
         composer.page.on("pageerror", lambda error: composer.said.append(f"error: {error}"))
-        composer.page.goto("/compose")
-        yield composer
-        context.close()
+        try:
+            composer.page.goto("/compose")
+            yield composer
+            context.close()
+        finally:
+            hung.cancel()
 
     def drop(self, paths: Sequence[Path], *, onto: str = "main", down: float = 0.5) -> None:
         """Drop files from the desktop: a DataTransfer with real files, on an element, so far down in it."""
@@ -123,9 +133,15 @@ class Composer:
 
     def serious(self) -> list[str]:
         """What axe-core finds of impact serious or critical."""
-        found = Axe().run(self.page).response["violations"]
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response["violations"]
         grave = [item for item in found if item["impact"] in ("serious", "critical")]
         return [f"{item['id']}: {item['nodes'][0]['html']}" for item in grave]
+
+
+def _process(browser: Browser) -> int:
+    """The id of the browser's first process."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return next(int(item["id"]) for item in found if item["type"] == "browser")
 
 
 def _file(path: Path) -> dict[str, str]:

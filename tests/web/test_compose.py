@@ -9,6 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from core.golden_features import FEATURES
+from media.clips import write_foreign
 from wayframe.core.spec import parse_spec, spec_json
 
 pytest.importorskip("playwright")
@@ -305,7 +307,7 @@ def test_a_trip_is_made_by_keyboard_alone(composer: Composer, pictures: list[Pat
 RICH: dict[str, Any] = {
     "mode": "timeline",
     "keyframes": [
-        {"image": "pictures/a.png", "prompt": "", "look": {"saturation": 0.9}},
+        {"image": "pictures/a.png", "prompt": "", "look": {"saturation": 0.9}, "bundles": ["motion"]},
         {"image": "b.png", "at": "3.2s", "hold": 4, "loras": [{"file": f"{HUB}/a.safetensors", "multiplier": 0.5}]},
         {"image": "https://example.org/c.png", "at": 96},
     ],
@@ -335,16 +337,26 @@ RICH: dict[str, Any] = {
 EVERY_KIND: dict[str, dict[str, Any]] = {
     "rich": RICH,
     "demo": yaml.safe_load((ROOT / "src/wayframe/demo/trip.yaml").read_text()),
-    **{path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "docs/examples").glob("*.yaml"))},
+    **{
+        path.stem: yaml.safe_load(path.read_text())
+        for folder in ("docs/examples", "examples")
+        for path in sorted((ROOT / folder).rglob("*.yaml"))
+        if "keyframes:" in path.read_text()
+    },
+    **FEATURES,
 }
 
 
-@pytest.mark.parametrize("name", EVERY_KIND)
-def test_a_spec_that_is_opened_and_saved_again_is_the_same(composer: Composer, tmp_path: Path, name: str) -> None:
-    path = tmp_path / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(EVERY_KIND[name]))
-    composer.open(path)
-    assert spec_json(parse_spec(composer.saved())) == spec_json(parse_spec(EVERY_KIND[name]))
+def test_every_spec_that_is_opened_and_saved_again_is_the_same(
+    composer: Composer, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    composer.page.evaluate("document.querySelectorAll('#compose details').forEach(part => { part.open = true })")
+    for name, spec in EVERY_KIND.items():
+        with subtests.test(name):
+            path = tmp_path / f"{name}.yaml"
+            path.write_text(yaml.safe_dump(spec))
+            composer.open(path)
+            assert spec_json(parse_spec(composer.saved())) == spec_json(parse_spec(spec))
 
 
 def test_what_has_no_control_is_shown(composer: Composer, tmp_path: Path) -> None:
@@ -352,10 +364,91 @@ def test_what_has_no_control_is_shown(composer: Composer, tmp_path: Path) -> Non
     path.write_text(yaml.safe_dump(RICH))
     composer.open(path)
     shown = composer.page.locator("#rest dt").all_inner_texts()
-    assert sorted(shown) == ["carried", "lead", "look", "prompts.base_url", "trail"]
+    assert sorted(shown) == ["carried", "prompts.base_url"]
     expect(composer.page.get_by_label("Most words")).to_have_value("40")
-    expect(composer.page.locator("#stops .also").nth(1)).to_contain_text("loras")
+    expect(composer.page.locator("#stops .also").nth(0)).to_contain_text("bundles")
+    expect(composer.page.locator("#f-look-brightness")).to_have_value("0.02")
+    expect(composer.page.locator(".end .name")).to_have_text(["From nowhere to picture 1", "Away from picture 3"])
     expect(composer.page.locator("#brief")).to_contain_text("3 of 3 pictures are not here")
+
+
+def test_what_comes_before_and_after_is_made_by_hand(composer: Composer, pictures: list[Path], tmp_path: Path) -> None:
+    page = composer.page
+    composer.compose(pictures[:2])
+    page.get_by_text("Before the first picture, and after the last").click()
+    page.get_by_label("A segment leads to the first picture").check()
+    page.get_by_label("Before the first picture").get_by_label("Prompt", exact=True).fill("out of the fog")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Continue a video").click()
+    chooser.value.set_files(write_foreign(tmp_path / "walk.mp4", 33))
+    page.get_by_role("button", name="Add a segment after the last picture").click()
+    page.get_by_label("After the last picture").get_by_label("Frames", exact=True).fill("33")
+    page.get_by_text("The final file", exact=True).click()
+    page.get_by_label("Enlarge by").fill("2")
+    composer.planned()
+    expect(page.locator("#brief")).to_contain_text("143 frames")
+    saved = composer.saved()
+    assert {name: saved[name] for name in ("lead", "trail", "continue_from", "after")} == {
+        "lead": {"prompt": "out of the fog"},
+        "trail": {"frames": 33},
+        "continue_from": "walk.mp4",
+        "after": {"upscale": {"factor": 2}},
+    }
+    page.get_by_role("button", name="Remove the lead").click()
+    assert "lead" not in composer.saved()
+
+
+def test_one_segment_says_its_own_seed_and_phases_and_takes_them_back(composer: Composer, pictures: list[Path]) -> None:
+    page = composer.page
+    composer.compose(pictures[:3])
+    page.get_by_label("Preset", exact=True).select_option(LIGHTNING)
+    composer.planned()
+    second = page.locator("#stops .stop").nth(1)
+    second.get_by_text("More", exact=True).click()
+    second.get_by_label("Seed").fill("9")
+    second.get_by_text("Denoising and LoRAs").click()
+    second.get_by_role("button", name="Change the phases").click()
+    second.get_by_label("Guidance of phase 1").fill("2")
+    composer.planned()
+    expect(page.locator("#charts figcaption")).to_have_text(["Steps of segments 0", "Steps of segments 1"])
+    own = composer.saved()["keyframes"][1]
+    assert own["seed"] == 9
+    assert [(phase["steps"], phase["guidance"]) for phase in own["phases"]] == [(2, 2), (2, 1), (2, 1)]
+    assert [lora["multiplier"] for lora in own["loras"]] == ["0.75;1.0;0", "0;0;1.0"]
+    second.get_by_role("button", name="As the trip has them").click()
+    composer.planned()
+    assert composer.saved()["keyframes"][1] == {"image": "1.png", "seed": 9}
+
+
+def test_a_run_is_composed_again_with_its_pictures_and_its_options(composer: Composer, pictures: list[Path]) -> None:
+    page = composer.page
+    composer.compose(pictures[:3])
+    page.get_by_label("Engine", exact=True).select_option("null")
+    page.get_by_label("Frames of a segment").fill("9")
+    page.locator("#f-seed").fill("41")
+    composer.planned()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    page.get_by_role("link", name="Compose again").click()
+    composer.planned()
+    assert composer.names() == ["0.png", "1.png", "2.png"]
+    expect(page.locator("#f-seed")).to_have_value("41")
+    page.locator("#stops textarea").first.fill("another way")
+    composer.planned()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#head .state")).to_have_text("completed")
+
+
+def test_a_place_beyond_all_bounds_is_refused_and_nothing_hangs(composer: Composer, pictures: list[Path]) -> None:
+    page = composer.page
+    composer.compose(pictures[:2])
+    page.get_by_label("On a timeline").check()
+    composer.planned()
+    for text in ("1" + "0" * 300, "999999999", "999999999s"):
+        page.locator("[data-words='at']").nth(1).fill(text)
+        expect(page.locator("#run")).to_be_disabled()
+        assert page.locator(".track .axis").count() < 40
 
 
 def test_a_video_of_ours_restores_its_settings_and_names_the_pictures_that_are_missing(

@@ -283,6 +283,7 @@ LORAS = {
     "of a keyframe": {"loras": [{"file": "https://[::1]/x.safetensors"}]},
     "a model that enlarges": {"after": {"upscale": {"file": "/etc/passwd"}}},
     "a model that interpolates": {"after": {"fps": 32, "rife": "/etc/passwd"}},
+    "a folder as a model of depth": {"guides": [{"video": "a.mp4", "kind": "depth", "model": "/etc"}]},
     "a writer of prompts": {"prompts": {"write": "all", "writer": "openai", "base_url": "http://127.0.0.1:8311/v1"}},
     "a folder as a writer's model": {"prompts": {"write": "all", "model": "../../etc"}},
 }
@@ -299,7 +300,9 @@ def test_nothing_in_a_spec_makes_the_server_read_or_fetch_what_it_must_not(
     for path in ("/plan", "/runs"):
         answer = browser.post(path, json={"spec": spec})
         assert answer.status_code == 422, answer.text
-        assert answer.json()["field"].startswith(("loras", "phase", "prompts", "after", "keyframes[0].loras"))
+        assert answer.json()["field"].startswith(
+            ("loras", "phase", "prompts", "after", "guides[0].", "keyframes[0].loras")
+        )
 
 
 @pytest.mark.parametrize("option", ["root", "python", "weights", "device", "config"])

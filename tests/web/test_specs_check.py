@@ -35,9 +35,3 @@ def test_what_is_wrong_with_a_draft_is_the_answer_with_its_field(stage: Stage, b
 
 def test_what_is_no_draft_at_all_is_an_error(browser: Browser) -> None:
     assert browser.post("/plan/check", json={"keyframes": []}).status_code == 422
-
-
-def test_what_workers_do_not_make_is_planned_and_said_before_it_is_submitted(stage: Stage, browser: Browser) -> None:
-    found = checked(stage, browser, through(0, 1, after={"upscale": {"factor": 2}}))
-    assert found["planned"]["frames"] == 5
-    assert found["refused"]["field"] == "after"

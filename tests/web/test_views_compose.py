@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from wayframe.core.catalogue import Catalogue
+from wayframe.engines.wan.options import WanOptions
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.home import Home
-from wayframe.web.views_compose import MOST_CHARTS, charts, listed, offer_of
+from wayframe.web.drafts import OPTIONS
+from wayframe.web.views_compose import ENGINE_OPTIONS, MOST_CHARTS, charts, listed, offer_of
 
 
 def segment(index: int, *, guidance: float = 1.0, steps: int = 2) -> dict[str, Any]:
@@ -64,7 +66,15 @@ def test_an_offer_says_which_presets_are_for_which_models_and_what_fields_allow(
     assert offer.facts["models"]["wan2.2-vace-a14b"] == {"experts": 2, "step": 4}
     assert offer.words["fit"] == ("cover", "contain", "stretch")
     assert offer.words["sample_solver"] == ("euler", "unipc", "dpm++", "trailing")
+    assert offer.words["after.profile"] == ("h264", "draft", "av1", "prores")
     assert [model.name for model in offer.models] == sorted(model.name for model in offer.models)
+
+
+def test_the_options_that_can_be_chosen_are_those_that_may_be_set_and_the_engine_takes_them() -> None:
+    assert sorted(option.name for option in ENGINE_OPTIONS) == sorted(OPTIONS)
+    for option in ENGINE_OPTIONS:
+        for value in option.values or ("8",):
+            WanOptions.parse({option.name: value})
 
 
 def test_an_empty_catalogue_offers_nothing_but_engines() -> None:

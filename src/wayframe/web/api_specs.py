@@ -28,9 +28,7 @@ from wayframe.web.problems import Problem, RefusalError, answer
 from wayframe.web.site import Here, Site
 from wayframe.web.views_compose import charts
 from wayframe.workflow.exchange import spec_file
-from wayframe.workflow.queue.client import check_submittable
 from wayframe.workflow.sources import Reading, spec_source
-from wayframe.workflow.trip import Trip
 
 router = APIRouter(tags=["specs"])
 LONGEST_YAML, LONGEST_JSON = 256 * 2**10, 2 * 2**20
@@ -68,7 +66,7 @@ class Planned(BaseModel):
 
 
 class Checked(BaseModel):
-    """The plan of a spec, or what is wrong with the spec; both where it can be planned and not be submitted here."""
+    """The plan of a spec, or what is wrong with the spec."""
 
     planned: Planned | None = None
     refused: Problem | None = None
@@ -84,42 +82,25 @@ def plan_spec(request: Request, site: Here, draft: Draft) -> Response:
 def check_draft(request: Request, site: Here, draft: Draft) -> Response:
     """Plan a spec that is still being written: what is wrong with it is the answer, and no error."""
     try:
-        with _turn(), site.workroom.maker(draft) as make:
-            trip = make()
-            return json_answer(request, Checked(planned=_told(site, trip), refused=_not_here(site, trip)))
+        return json_answer(request, Checked(planned=_planned(site, draft)))
     except InputError as error:
-        return json_answer(request, Checked(refused=_problem(site, error)))
-
-
-def _problem(site: Site, error: InputError) -> Problem:
-    return Problem.model_validate_json(bytes(answer(error, home=str(site.home.root)).body))
-
-
-def _not_here(site: Site, trip: Trip) -> Problem | None:
-    """Why the queue would not take a trip."""
-    try:
-        check_submittable(trip)
-    except InputError as error:
-        return _problem(site, error)
-    return None
+        refused = answer(error, home=str(site.home.root))
+        return json_answer(request, Checked(refused=Problem.model_validate_json(bytes(refused.body))))
 
 
 def _planned(site: Site, draft: Draft) -> Planned:
     with _turn(), site.workroom.maker(draft) as make:
-        return _told(site, make())
-
-
-def _told(site: Site, trip: Trip) -> Planned:
-    planned = trip.planned()
-    return Planned(
-        plan=planned,
-        findings=planned["findings"],
-        forwards=sum(step.forwards for part in trip.plan.segments for step in part.steps),
-        frames=trip.plan.frames,
-        estimate=estimate(trip.plan, known=site.library.known(), home=site.home),
-        resolved=dict(trip.resolved) if trip.resolved else None,
-        charts=charts(planned),
-    )
+        trip = make()
+        planned = trip.planned()
+        return Planned(
+            plan=planned,
+            findings=planned["findings"],
+            forwards=sum(step.forwards for part in trip.plan.segments for step in part.steps),
+            frames=trip.plan.frames,
+            estimate=estimate(trip.plan, known=site.library.known(), home=site.home),
+            resolved=dict(trip.resolved) if trip.resolved else None,
+            charts=charts(planned),
+        )
 
 
 @router.post(

@@ -77,7 +77,7 @@ class Workroom:
         check_size(data)
         spec = parse_spec(data)
         self._check_prompts(spec)
-        for index, guide in enumerate(spec_json(spec).get("guides") or ()):
+        for index, guide in enumerate(data.get("guides") or ()):
             model = guide.get("model")
             if model is not None and ("/" not in model or not _MODEL.fullmatch(model)):
                 raise SpecError(f"guides[{index}].model", "expected a name such as OWNER/MODEL", model)

@@ -7,14 +7,38 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, get_args
 
+from wayframe.core.after import FinalProfile
 from wayframe.core.catalogue import Bundle, Catalogue, Model, Preset
 from wayframe.core.spec import TravelSpec
 from wayframe.core.steptable import planned_table
+from wayframe.engines.wan.options import Attention
 from wayframe.report.chart import draw
 from wayframe.report.document import Chart, ChartLane
 
+CHOICES = ("fit", "chaining", "seed_policy", "sample_solver", "profile", "curve")
 MOST_CHARTS = 6
 """Segments that are denoised in yet other ways are not drawn: nobody reads seven charts beside a table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOption:
+    """An option of engines that can be set here: in words, and the values that it may have (none: any number)."""
+
+    name: str
+    title: str
+    values: tuple[str, ...] = ()
+
+
+ENGINE_OPTIONS = (
+    EngineOption(name="offload", title="Kept off the device", values=("none", "model", "blocks")),
+    EngineOption(name="dtype", title="Computed in", values=("bfloat16", "float16", "float32")),
+    EngineOption(name="weights", title="Weights", values=("bf16", "fp8")),
+    EngineOption(name="attention", title="Attention", values=get_args(Attention)),
+    EngineOption(name="vae_tiling", title="VAE in tiles", values=("true", "false")),
+    EngineOption(name="compile", title="Compiled", values=("true", "false")),
+    EngineOption(name="batch", title="Segments at once"),
+    EngineOption(name="text_length", title="Tokens of text"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +51,7 @@ class Offer:
     engines: tuple[str, ...]
     facts: Mapping[str, Any]
     words: Mapping[str, tuple[str, ...]]
+    options: tuple[EngineOption, ...] = ENGINE_OPTIONS
 
 
 def offer_of(catalogue: Catalogue, *, engines: Sequence[str]) -> Offer:
@@ -42,7 +67,7 @@ def offer_of(catalogue: Catalogue, *, engines: Sequence[str]) -> Offer:
             "models": {model.name: {"experts": model.experts, "step": model.frame_step} for model in models},
             "presets": {preset.name: list(preset.models) for preset in presets},
         },
-        words={name: _words(name) for name in ("fit", "chaining", "seed_policy", "sample_solver", "profile", "curve")},
+        words={name: _words(name) for name in CHOICES} | {"after.profile": get_args(FinalProfile)},
     )
 
 

@@ -1,12 +1,14 @@
 // What the page asks of its server. Every refusal becomes a `Refusal` with the words of the problem.
 
 const ROOT = "/api/v1";
+const AGAIN = 1000; // milliseconds until a submission that is being prepared is asked for again
 
 /** An answer that is no success: what is wrong, in which field, and what to do. */
 export class Refusal extends Error {
   constructor(problem, status) {
     super(problem.detail ?? "the server gave no reason");
     this.status = status;
+    this.kind = (problem.type ?? "").split(":").at(-1);
     this.field = problem.field ?? "";
     this.fix = problem.fix ?? "";
   }
@@ -39,9 +41,22 @@ export async function plan(draft, signal) {
   return planned;
 }
 
-/** Submit a draft; gives the run. */
-export async function submit(draft) {
-  return (await asked("/runs", { body: JSON.stringify(draft) })).json();
+/** The spec of a run, with what is here of its pictures and videos. */
+export async function draftOfRun(run) {
+  return (await asked(`/runs/${encodeURIComponent(run)}/draft`, { method: "GET" })).json();
+}
+
+/** Submit a draft; gives the run. What takes long on the server is asked for again, and `tell` hears how far it is. */
+export async function submit(draft, tell) {
+  for (;;) {
+    try {
+      return await (await asked("/runs", { body: JSON.stringify(draft) })).json();
+    } catch (refusal) {
+      if (refusal.kind !== "preparing") throw refusal;
+      tell(refusal.message.split("; send")[0]);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    }
+  }
 }
 
 /** The spec that a text holds; `form` is yaml, json or toml. */
@@ -79,6 +94,11 @@ function send(path, file, { progress, signal } = {}) {
 /** Send a picture. */
 export function upload(file, options) {
   return send(`/uploads?name=${encodeURIComponent(file.name)}`, file, options);
+}
+
+/** Send a video or a sound that the spec names. */
+export function uploadMedia(file, options) {
+  return send(`/uploads/media?name=${encodeURIComponent(file.name)}`, file, options);
 }
 
 /** Send a video of ours; gives the settings that it carries. */

@@ -19,10 +19,18 @@ export class Draft extends EventTarget {
   #last = { what: "", when: 0 };
   words = {}; // all of the spec but its keyframes
   stops = [];
+  options = {}; // of the engine: no part of the spec
+  files = {}; // videos and sounds by the names that the spec has for them: { state, name, id, ... }
 
-  /** The spec as it is written and sent. */
+  /** The spec as it is written and sent; what joins videos has no keyframes. */
   spec() {
-    return structuredClone({ ...this.words, keyframes: this.stops.map((each) => each.words) });
+    const keyframes = this.stops.map((each) => each.words);
+    return structuredClone(this.words.join && !keyframes.length ? this.words : { ...this.words, keyframes });
+  }
+
+  /** Whether there is nothing to make a video of. */
+  get isEmpty() {
+    return !this.stops.length && !this.words.join;
   }
 
   /** Make a change: `how` carries it out. Changes of one name that follow each other at once are one step of undo. */
@@ -43,15 +51,20 @@ export class Draft extends EventTarget {
   }
 
   /** Set a field of a keyframe, or take it out. */
-  setAt(index, name, value) {
-    this.change(`${this.stops[index].key}.${name}`, () => place(this.stops[index].words, [name], value));
+  setAt(index, path, value) {
+    this.change(`${this.stops[index].key}.${path}`, () => place(this.stops[index].words, path.split("."), value));
+  }
+
+  /** Set an option of the engine, or take it out. */
+  setOption(name, value) {
+    this.change(`option ${name}`, () => place(this.options, [name], value));
   }
 
   /** Another spec in the place of this one. */
-  open(spec, pictureOf) {
+  open(spec, pictureOf, { files = {}, options = {} } = {}) {
     this.change("", () => {
       const { keyframes = [], ...words } = spec;
-      this.words = words;
+      Object.assign(this, { words, options, files: { ...this.files, ...files } });
       this.stops = keyframes.map((each, index) => stop(each, pictureOf(each, index)));
     });
   }
@@ -81,8 +94,7 @@ export class Draft extends EventTarget {
     const wanted = from.pop();
     if (!wanted) return;
     to.push(this.#snapshot());
-    this.words = wanted.words;
-    this.stops = wanted.stops;
+    Object.assign(this, wanted);
     this.#last = { what: "", when: 0 };
     this.#tell();
   }
@@ -90,6 +102,7 @@ export class Draft extends EventTarget {
   #snapshot() {
     return {
       words: structuredClone(this.words),
+      options: { ...this.options },
       stops: this.stops.map((each) => ({ ...each, words: structuredClone(each.words) })), // the picture is shared
     };
   }
@@ -99,13 +112,15 @@ export class Draft extends EventTarget {
   }
 }
 
+const MEANT = ["lead", "trail", "bridges"]; // blocks that say something even when they are empty
+
 /** Put a value at a path; nothing (undefined, or empty text) takes the field out, and a block that is empty then. */
-function place(words, path, value) {
+export function place(words, path, value) {
   const [name, ...more] = path;
   if (more.length) {
     const inner = { ...(words[name] ?? {}) };
     place(inner, more, value);
-    if (Object.keys(inner).length) words[name] = inner;
+    if (Object.keys(inner).length || MEANT.includes(name)) words[name] = inner;
     else delete words[name];
   } else if (value === undefined || value === "") delete words[name];
   else words[name] = value;

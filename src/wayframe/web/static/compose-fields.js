@@ -1,10 +1,13 @@
 // Controls of the form, each bound to one field of the spec by its path.
 import { look } from "./compose-draft.js";
 import { mark, show } from "./compose-dom.js";
-import { number, numbers } from "./compose-grid.js";
+import { moment, number, numbers } from "./compose-grid.js";
 
-const READ = {
+/** What a control says, by its kind. */
+export const READ = {
   text: (control) => control.value,
+  moment: (control) => moment(control.value),
+  switch: (control) => (control.value === "" ? undefined : control.value === "true"),
   number: (control) => number(control.value),
   numbers: (control) => numbers(control.value),
   rate: (control) => (/^[0-9]+$/.test(control.value.trim()) ? Number(control.value) : control.value.trim()),
@@ -24,6 +27,7 @@ export class Fields {
     this.draft = draft;
     this.controls = [...form.querySelectorAll("[data-field]")];
     for (const control of this.controls) {
+      control.dataset.usual = control.getAttribute("placeholder") ?? "";
       control.addEventListener("input", () => {
         const { field, kind } = control.dataset;
         draft.set(field, READ[kind](control, look(draft.words, field)));
@@ -45,22 +49,23 @@ export class Fields {
       if (value !== undefined) unfold(control);
       if (resolved && control.tagName === "INPUT" && control.type !== "checkbox") {
         const usual = look(resolved, control.dataset.resolved ?? control.dataset.field);
-        mark(control, "placeholder", Array.isArray(usual) ? [...new Set(usual)].join(", ") : usual);
+        mark(control, "placeholder", Array.isArray(usual) ? [...new Set(usual)].join(", ") : (usual ?? (control.dataset.usual || null)));
       }
     }
   }
 }
 
 /** What the spec says is seen: its part of the form is opened once, and stays as the user leaves it. */
-function unfold(control) {
-  const details = control.closest("details");
-  if (!details || details.dataset.seen) return;
-  details.dataset.seen = "yes";
-  details.open = true;
+export function unfold(control) {
+  for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) {
+    if (details.dataset.seen) continue;
+    details.dataset.seen = "yes";
+    details.open = true;
+  }
 }
 
 /** A value that the list does not offer is offered all the same: it came with the spec, and it stays. */
-function keepUnknown(select, value) {
+export function keepUnknown(select, value) {
   if (value !== undefined && ![...select.options].some((option) => option.value === String(value))) {
     select.add(new Option(String(value), String(value)));
   }

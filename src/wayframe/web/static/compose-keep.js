@@ -3,9 +3,10 @@ const KEY = "wayframe-draft";
 
 /** Write the draft down. */
 export function keep(draft) {
+  const files = Object.fromEntries(Object.entries(draft.files).filter(([, file]) => file.state === "here"));
   const pictures = draft.stops.map(({ picture }) => (picture?.state === "here" ? { ...picture, file: undefined, preview: undefined } : null));
   try {
-    if (draft.stops.length) sessionStorage.setItem(KEY, JSON.stringify({ spec: draft.spec(), pictures }));
+    if (!draft.isEmpty) sessionStorage.setItem(KEY, JSON.stringify({ spec: draft.spec(), pictures, files, options: draft.options }));
     else sessionStorage.removeItem(KEY);
   } catch {
     // storage may be full or forbidden: the draft lives in this page only

@@ -19,7 +19,7 @@ export function begins(draft, index) {
 /** The spec as it is sent: words about a segment that does not begin stay with their picture and out of it. */
 export function sendable(draft) {
   const spec = draft.spec();
-  spec.keyframes = spec.keyframes.map((words, index) => (begins(draft, index) ? words : ofThePicture(words)));
+  if (spec.keyframes) spec.keyframes = spec.keyframes.map((words, index) => (begins(draft, index) ? words : ofThePicture(words)));
   return spec;
 }
 

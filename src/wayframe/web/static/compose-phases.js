@@ -1,7 +1,7 @@
 // The table of phases: steps, guidance and expert of each, and the weight of every LoRA in it.
 import { announce, el, keepInStep, show } from "./compose-dom.js";
 import { number } from "./compose-grid.js";
-import { addLora, addPhase, nameOf, ownPhases, readTable, removeLora, removePhase, setCell, setWeight } from "./compose-recipe.js";
+import { addLora, addPhase, nameOf, ownLoras, ownPhases, readTable, removeLora, removePhase, setCell, setWeight } from "./compose-recipe.js";
 
 const EXPERTS = { 2: ["high", "low"], 1: ["only"] };
 const LONGEST = 26;
@@ -34,8 +34,10 @@ export class Phases {
 
   #from({ form }) {
     const { preset, model } = this.draft.words;
-    if (form === "phases") return "Written in this spec.";
-    if (form === "phase_config") return "Written in this spec as a phase_config.";
+    const where = this.page.owner ? "Of this segment alone" : "Written in this spec";
+    if (form === "phases") return `${where}.`;
+    if (form === "phase_config") return `${where} as a phase_config.`;
+    if (this.page.owner) return `As ${this.page.owner} has them.`;
     return preset ? `As preset ${preset} has them.` : model ? `As model ${model} has them.` : "";
   }
 
@@ -44,7 +46,7 @@ export class Phases {
     const heads = loras.map((lora) => {
       const name = nameOf(lora.file);
       const words = el("span", { title: lora.file }, name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name);
-      const target = el("span", { class: "soft small" }, lora.at ? (lora.target ?? "") : `${lora.target}, from ${lora.bundle ? `bundle ${lora.bundle}` : "the preset"}`);
+      const target = el("span", { class: "soft small" }, lora.at ? (lora.target ?? "") : `${lora.target}, from ${lora.bundle ? `bundle ${lora.bundle}` : (this.page.owner ?? "the preset")}`);
       const gone = lora.at ? el("button", { type: "button", class: "icon plain", "aria-label": `Remove LoRA ${name}`, onclick: () => this.#change("", (words) => removeLora(words, lora.at)) }, "×") : null;
       return el("th", { scope: "col", class: "lora" }, el("span", { class: "bar" }, words, gone), target);
     });
@@ -105,6 +107,7 @@ export class Phases {
     this.#change("", (words) => {
       delete words.phases;
       delete words.phase_config;
+      if (this.page.owner) delete words.loras;
     });
     this.root.querySelector("[data-own]").focus();
   }
@@ -113,7 +116,10 @@ export class Phases {
     event.preventDefault();
     const { file, target } = event.target.elements;
     if (!file.value.trim()) return file.focus();
-    this.#change("", (words) => addLora(words, { file: file.value.trim(), target: target.value }));
+    this.#change("", (words) => {
+      if (this.page.owner) ownLoras(words, this.page.resolved); // a segment's own list takes the place of the trip's
+      addLora(words, { file: file.value.trim(), target: target.value });
+    });
     announce(`LoRA ${nameOf(file.value)} added`);
     event.target.reset();
     file.focus();

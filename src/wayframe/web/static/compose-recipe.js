@@ -71,11 +71,16 @@ export function nameOf(file) {
 export function ownPhases(words, resolved) {
   const plain = ({ steps, guidance, expert }) => ({ steps, guidance, ...(["high", "low", "only"].includes(expert) ? { expert } : {}) });
   words.phases = (resolved?.phases?.length ? resolved.phases : [{ steps: 6, guidance: 1 }]).map(plain);
+  ownLoras(words, resolved);
+  delete words.steps; // a count of its own would contradict the phases
+}
+
+/** Write the LoRAs that the plan resolved into the words, but for those that bundles bring. */
+export function ownLoras(words, resolved) {
   const there = new Set((words.loras ?? []).map((lora) => nameOf(lora.file)));
   const more = (resolved?.loras ?? []).filter((lora) => !lora.bundle && !there.has(nameOf(lora.file)));
   const kept = more.map((lora) => ({ file: lora.file, multiplier: lora.multiplier, for: lora.for, distilled: lora.distilled }));
   if (kept.length) words.loras = [...(words.loras ?? []), ...kept];
-  delete words.steps; // a count of its own would contradict the phases
 }
 
 /** Change one cell of a phase: `name` is steps, guidance or expert; undefined takes it out. */

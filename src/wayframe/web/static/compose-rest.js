@@ -1,19 +1,18 @@
 // What a spec holds beside what has a control: shown, and kept as it is.
 import { el } from "./compose-dom.js";
 
-const ELSEWHERE = ["mode", "loop", "loras", "phases", "phase_config"]; // these have more than a control of their own
+// These have more than a control of their own.
+const ELSEWHERE = ["mode", "loop", "loras", "phases", "phase_config", "lead", "trail", "continue_from", "guides", "join.clips", "after.audio.file"];
 
 /** Paths and values of the fields without a control; of a block with some, those that have none. */
-export function rest(words, known) {
+export function rest(words, known, before = "") {
   const paths = new Set([...known, ...ELSEWHERE]);
-  const found = [];
-  for (const [name, value] of Object.entries(words)) {
-    if (paths.has(name)) continue;
-    const isBlock = [...paths].some((path) => path.startsWith(`${name}.`));
-    if (!isBlock) found.push([name, value]);
-    else found.push(...Object.entries(value).filter(([inner]) => !paths.has(`${name}.${inner}`)).map(([inner, each]) => [`${name}.${inner}`, each]));
-  }
-  return found;
+  return Object.entries(words).flatMap(([name, value]) => {
+    const path = before + name;
+    if (paths.has(path)) return [];
+    const isBlock = [...paths].some((each) => each.startsWith(`${path}.`));
+    return isBlock && value !== null && typeof value === "object" ? rest(value, known, `${path}.`) : [[path, value]];
+  });
 }
 
 /** Show them. */

@@ -2,12 +2,15 @@
 import { announce, el, keepInStep, mark, show } from "./compose-dom.js";
 import { draggable } from "./compose-drag.js";
 import { moment, number, seconds } from "./compose-grid.js";
+import { unfold } from "./compose-fields.js";
 import { begins, isLoop, isTimeline, move, remove } from "./compose-order.js";
+import { SEGMENT_WORDS, SegmentWords } from "./compose-segment.js";
 
-const KNOWN = ["image", "at", "hold", "prompt", "frames", "seed", "negative_prompt", "amount_of_motion"];
-const OF_A_SEGMENT = ["negative_prompt", "seed", "amount_of_motion"];
+const KNOWN = ["image", "at", "hold", ...SEGMENT_WORDS];
 
 export class Stops {
+  #own = new WeakMap();
+
   constructor(list, draft, page) {
     Object.assign(this, { list, draft, page });
     draggable(list, {
@@ -46,7 +49,9 @@ export class Stops {
       el("button", { type: "button", class: "icon plain", "data-do": name, "aria-label": label, title: label, onclick: (event) => how(this.#index(event.target)) }, sign);
     const field = (name, label, properties = {}, tag = "input") =>
       el("div", { class: "field", data: { of: name } }, el("label", { for: `${id}-${name}` }, label), el(tag, { id: `${id}-${name}`, data: { words: name }, autocomplete: "off", ...properties, oninput: (event) => this.#typed(event) }));
-    return el(
+    const own = this.#ownWords(id);
+    own.more.append(field("hold", "Stand still for frames", { inputmode: "numeric", placeholder: "none" }));
+    const item = el(
       "li",
       { class: "stop" },
       el(
@@ -62,22 +67,25 @@ export class Stops {
         el("div", { class: "bar" }, el("strong", { class: "name" }), el("span", { class: "soft small size" }), el("span", { class: "small state-line" }), el("button", { type: "button", class: "again", hidden: true, onclick: (event) => this.page.again(this.#index(event.target)) })),
         el("div", { class: "fields stand" }, field("at", "At frame or time", { placeholder: "52 or 3.2s" })),
         el("div", { class: "leg" }, field("prompt", "Prompt", { rows: 2 }, "textarea"), field("frames", "Frames", { inputmode: "numeric" })),
-        el(
-          "details",
-          {},
-          el("summary", {}, "More"),
-          el(
-            "div",
-            { class: "fields" },
-            field("negative_prompt", "Negative prompt"),
-            field("seed", "Seed", { inputmode: "numeric" }),
-            field("amount_of_motion", "Motion (0 to 1)", { inputmode: "decimal" }),
-            field("hold", "Stand still for frames", { inputmode: "numeric", placeholder: "none" }),
-          ),
-        ),
+        own.root,
         el("p", { class: "soft small also" }),
       ),
     );
+    this.#own.set(item, own);
+    return item;
+  }
+
+  #ownWords(key) {
+    const { draft, page } = this;
+    const index = () => draft.stops.findIndex((each) => each.key === key);
+    const words = () => draft.stops[index()]?.words ?? {};
+    const scope = {
+      words,
+      set: (path, value) => draft.setAt(index(), path, value),
+      change: (what, how) => draft.change(`${key}.${what}`, () => how(words())),
+      resolved: () => page.resolvedOf(index()),
+    };
+    return new SegmentWords(key, scope, page);
   }
 
   #update(item, each, index) {
@@ -98,15 +106,12 @@ export class Stops {
     part(".leg").hidden = !begun;
     part(".stand").hidden = !isTimeline(draft) || (index === 0 && each.words.at === undefined);
     part('[data-of="frames"]').hidden = isTimeline(draft) || Array.isArray(draft.words.segment_frames);
-    for (const name of OF_A_SEGMENT) part(`[data-of="${name}"]`).hidden = !begun;
+    const within = `keyframes[${index}].`;
+    this.#own.get(item).show({ wrong: page.wrong.startsWith(within) ? page.wrong.slice(within.length) : "", begun });
+    if (each.words.hold !== undefined) unfold(part('[data-words="hold"]'));
     this.#say(item, index, begun);
     const more = Object.keys(each.words).filter((name) => !KNOWN.includes(name));
     part(".also").textContent = more.length ? `Also in this spec, kept as it is: ${more.join(", ")}` : "";
-    for (const details of item.querySelectorAll("details")) {
-      const said = [...details.querySelectorAll("[data-words]")].some((control) => each.words[control.dataset.words] !== undefined);
-      if (said && !details.dataset.seen) details.open = true;
-      if (said) details.dataset.seen = "yes";
-    }
     item.querySelector('[data-words="prompt"]').placeholder = draft.words.prompt ? `as for all: ${draft.words.prompt}` : "What happens on the way to the next picture";
     item.querySelector('[data-words="frames"]').placeholder = page.lengthOf(index) ?? "";
   }

@@ -6,6 +6,7 @@ import { isTimeline } from "./compose-order.js";
 
 const ROOM = 1.12; // the track is longer than the trip, so that its end can be dragged on
 const SHORTEST = 80;
+const LONGEST = 10_000_000; // frames; more than a spec may have
 const TICKS = 8;
 const EVERY = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 const FAR = 4; // steps of the grid that Shift and an arrow go
@@ -33,7 +34,7 @@ export class Timeline {
     if (this.root.hidden) return;
     const places = this.#places();
     const end = Math.max(...places, this.page.planned?.frames ?? 0, frameOf(this.draft.words.loop, this.page.fps) ?? 0);
-    if (!this.#held) this.#scale = Math.max(end * ROOM, SHORTEST);
+    if (!this.#held) this.#scale = Math.min(Math.max(end * ROOM, SHORTEST), LONGEST);
     keepInStep(this.handles, this.draft.stops, {
       key: (each) => each.key,
       make: () => this.#make(),
@@ -104,7 +105,8 @@ export class Timeline {
 
   #ticks() {
     const length = this.#scale / this.page.fps;
-    const every = EVERY.find((each) => length / each <= TICKS) ?? EVERY.at(-1);
+    if (!Number.isFinite(length)) return [];
+    const every = EVERY.find((each) => length / each <= TICKS) ?? Math.ceil(length / TICKS);
     return Array.from({ length: Math.floor(length / every) + 1 }, (_, index) => ({ frame: index * every * this.page.fps, words: `${index * every} s` }));
   }
 
@@ -154,6 +156,7 @@ export class Timeline {
     const places = this.#places();
     const before = index === 0 ? 0 : places[index - 1] + held(this.draft.stops[index - 1]);
     const shared = index === 0 ? 1 : this.#shared(index);
+    if (!Number.isFinite(frame)) return;
     let at = snapped(frame, { before, shared, step: this.page.step });
     const next = places[index + 1];
     const go = this.along.checked;

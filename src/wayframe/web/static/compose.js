@@ -1,11 +1,15 @@
 // The page that composes: pictures become a spec, the spec a plan, and the plan a run.
-import { Refusal, readSpec, readVideo, submit, writeSpec } from "./compose-api.js";
-import { announce, mark, toast } from "./compose-dom.js";
+import { draftOfRun, Refusal, readSpec, readVideo, submit, writeSpec } from "./compose-api.js";
+import { announce, mark, show as showIn, toast } from "./compose-dom.js";
 import { Draft } from "./compose-draft.js";
 import { receive } from "./compose-drop.js";
-import { Fields } from "./compose-fields.js";
+import { Ends } from "./compose-ends.js";
+import { Fields, unfold } from "./compose-fields.js";
 import { moment, rate } from "./compose-grid.js";
+import { clips as clipsOf, guides as guidesOf } from "./compose-guides.js";
 import { forget, keep, kept } from "./compose-keep.js";
+import { fixedSlots, Media } from "./compose-media.js";
+import { Options } from "./compose-options.js";
 import { isLoop, isTimeline, sendable, toBatch, toTimeline } from "./compose-order.js";
 import { Phases } from "./compose-phases.js";
 import { missing, Pictures, present, sorted } from "./compose-pictures.js";
@@ -43,15 +47,32 @@ const page = {
     return rate(draft.words.fps ?? answer?.plan.fps ?? USUAL.fps) || USUAL.fps;
   },
   get overlap() {
-    return draft.words.overlap ?? (draft.words.chaining === "chained" ? USUAL.chained : USUAL.overlap);
+    const goesOn = draft.words.chaining === "chained" || draft.words.continue_from;
+    return draft.words.overlap ?? (goesOn ? USUAL.chained : USUAL.overlap);
   },
   get grid() {
     return { fps: page.fps, step: page.step, overlap: Number.isInteger(page.overlap) ? page.overlap : USUAL.overlap };
   },
+  /** The number of the planned segment that begins at a picture, of the `lead`, or of a trail (`trail-0`); or -1. */
+  segmentOf(key) {
+    const segments = page.planned?.segments ?? [];
+    const from = (each) => (each.ends ? each.ends[0] : each.index);
+    const to = (each) => (each.ends ? each.ends[1] : each.index + 1);
+    if (key === "lead") return segments.findIndex((each) => from(each) === null && to(each) === 0);
+    if (typeof key === "number") return segments.findIndex((each) => !each.still && from(each) === key);
+    const trails = segments.filter((each) => !each.still && to(each) === null);
+    return segments.indexOf(trails[Number(key.split("-")[1])]);
+  },
   /** Frames of the segment that begins at a picture, as planned. */
   lengthOf(index) {
-    const from = (each) => (each.ends ? each.ends[0] : each.index);
-    return page.planned?.segments.find((each) => !each.still && from(each) === index)?.frames ?? null;
+    return page.framesOf(index);
+  },
+  framesOf(key) {
+    return page.planned?.segments[page.segmentOf(key)]?.frames ?? null;
+  },
+  /** The values that a segment has in the plan. */
+  resolvedOf(key) {
+    return answer?.resolved?.values.segments[page.segmentOf(key)] ?? page.resolved;
   },
   /** Whether a picture is planned elsewhere than where it was asked for. */
   moved(index) {
@@ -66,7 +87,12 @@ const page = {
   },
 };
 
+const media = new Media(byId("media-file"), draft);
 const fields = new Fields(byId("compose"), draft);
+const options = new Options(byId("compose"), draft);
+const slots = fixedSlots(byId("compose"), draft, media);
+const lists = { clips: clipsOf(byId("clips"), { draft, page, media }), guides: guidesOf(byId("guides"), { draft, page, media }) };
+const ends = new Ends(byId("ends"), draft, page);
 const stops = new Stops(byId("stops"), draft, page);
 const timeline = new Timeline(byId("timeline"), draft, page);
 const phases = new Phases(byId("phases"), draft, page);
@@ -77,15 +103,18 @@ function ids() {
 }
 
 function whatToPlan() {
-  if (!draft.stops.length) return "";
+  if (draft.isEmpty) return "";
   const lacking = draft.stops.filter(({ picture }) => picture?.state === "missing").length;
   if (lacking) return `${lacking} of ${draft.stops.length} pictures are not here: drop them, and the plan is made.`;
   if (!ids().every(Boolean)) return pictures.pending ? "The plan is made when all pictures are here." : "A picture could not be sent.";
-  return { spec: sendable(draft), keyframes: ids() };
+  const files = media.lacking;
+  if (files.length) return `${files.join(", ")} ${files.length === 1 ? "is" : "are"} not here: choose ${files.length === 1 ? "it" : "them"}, and the plan is made.`;
+  if (media.pending) return "The plan is made when all videos are here.";
+  return { spec: sendable(draft), ...(draft.stops.length ? { keyframes: ids() } : {}), files: media.ids(), options: draft.options };
 }
 
 function planned(found, refusal = null) {
-  if (found || !draft.stops.length) answer = found;
+  if (found || draft.isEmpty) answer = found;
   page.wrong = refusal?.field ?? "";
   for (const control of document.querySelectorAll("[data-field]")) mark(control, "aria-invalid", page.wrong.replace(/\[[0-9]+\]$/, "") === control.dataset.field);
   mark(byId("run"), "disabled", found === null);
@@ -93,18 +122,28 @@ function planned(found, refusal = null) {
 }
 
 function show() {
-  byId("nothing").hidden = draft.stops.length > 0;
-  byId("bench").hidden = draft.stops.length === 0;
+  const joins = draft.words.join !== undefined;
+  byId("nothing").hidden = !draft.isEmpty;
+  byId("bench").hidden = draft.isEmpty;
+  byId("clips").hidden = !joins;
+  byId("pictures").hidden = joins;
   byId("count").textContent = draft.stops.length === 1 ? "1 picture: the camera moves away from it" : `${draft.stops.length} pictures`;
   for (const radio of document.querySelectorAll("[name=mode]")) radio.checked = (radio.value === "timeline") === isTimeline(draft);
   document.querySelector('[data-for="segment_frames"]').hidden = isTimeline(draft);
   byId("loop").checked = isLoop(draft);
   byId("loop-place").hidden = !(isLoop(draft) && isTimeline(draft));
-  if (byId("loop-at") !== document.activeElement) byId("loop-at").value = isLoop(draft) ? draft.words.loop : "";
+  showIn(byId("loop-at"), isLoop(draft) ? draft.words.loop : "");
   mark(byId("undo"), "disabled", !draft.canUndo);
   mark(byId("redo"), "disabled", !draft.canRedo);
-  byId("dock").hidden = draft.stops.length === 0;
-  mark(byId("new"), "disabled", !draft.stops.length);
+  byId("dock").hidden = draft.isEmpty;
+  mark(byId("new"), "disabled", draft.isEmpty);
+  byId("bridges").checked = draft.words.bridges !== undefined;
+  byId("bridges-fields").hidden = draft.words.bridges === undefined;
+  if (draft.words.bridges) unfold(byId("bridges"));
+  byId("sound").hidden = !draft.words.after?.audio;
+  for (const part of [options, ends, ...slots]) part.show();
+  if (joins) lists.clips.show();
+  lists.guides.show();
   fields.show(answer?.resolved?.values);
   offerWhatFits();
   stops.show();
@@ -122,7 +161,7 @@ function offerWhatFits() {
 }
 
 function changed() {
-  if (draft.stops.length === 0) answer = null;
+  if (draft.isEmpty) answer = null;
   mark(byId("run"), "disabled", true);
   show();
   keep(draft);
@@ -130,11 +169,14 @@ function changed() {
 }
 
 draft.addEventListener("change", changed);
-draft.addEventListener("progress", () => stops.show());
+draft.addEventListener("progress", () => {
+  stops.show();
+  for (const slot of slots) slot.show();
+});
 
 // Files
 async function take(files, place) {
-  const { specs, videos, pictures: images } = sorted(files);
+  const { specs, videos, pictures: images } = sorted(media.take(files));
   for (const file of [...specs, ...videos].slice(0, 1)) await opened(file, specs.includes(file) ? fromText : fromVideo);
   if (images.length) pictures.take(images, place ? stops.placeAt(place) : draft.stops.length, page.grid);
 }
@@ -160,7 +202,7 @@ async function fromVideo(file) {
 }
 
 /** Open what was read: pictures that are here already, by their bytes or by their names, take their places. */
-function open({ spec, keyframes }, name) {
+function open({ spec, keyframes, files: known = [], options: said = {}, lost = [] }, name) {
   const before = new Map(draft.stops.filter(({ picture }) => picture?.state === "here").map(({ picture }) => [picture.id, picture]));
   const named = new Map([...before.values()].map((picture) => [picture.name, picture]));
   draft.open(spec, ({ image }, index) => {
@@ -168,10 +210,10 @@ function open({ spec, keyframes }, name) {
     if (upload) return before.get(upload) ?? present({ id: upload, thumbnail: `/api/v1/uploads/${upload}/thumbnail.jpg` }, base(image));
     if (digest) return missing(base(image), digest);
     return named.get(base(image)) ?? missing(base(image));
-  });
+  }, { files: Object.fromEntries(known.filter(({ upload }) => upload).map(({ name: file, upload }) => [file, { ...upload, state: "here" }])), options: said });
   const lacking = draft.stops.filter(({ picture }) => picture.state === "missing").map(({ picture }) => picture.name);
   const rest = lacking.length ? `, without ${lacking.join(", ")}: drop ${lacking.length === 1 ? "it" : "them"} here` : "";
-  toast(`${name} is open${rest}`);
+  toast([`${name} is open${rest}`, ...lost.map((each) => `not taken over: ${each}`)].join("; "));
 }
 
 const base = (path) => path.replaceAll("\\", "/").split("/").at(-1);
@@ -212,6 +254,7 @@ byId("loop").addEventListener("change", ({ target }) => {
   const end = (page.planned?.frames ?? 1) - 1 + 60;
   draft.set("loop", target.checked ? (isTimeline(draft) ? end : true) : undefined);
 });
+byId("bridges").addEventListener("change", ({ target }) => draft.set("bridges", target.checked ? {} : undefined));
 byId("loop-at").addEventListener("input", ({ target }) => draft.set("loop", moment(target.value) ?? 0));
 
 byId("save").addEventListener("click", async () => {
@@ -232,7 +275,7 @@ byId("run").addEventListener("click", async ({ currentTarget: button }) => {
   button.disabled = true;
   toast("The run is submitted");
   try {
-    const run = await submit(wanted);
+    const run = await submit(wanted, (words) => toast(words));
     forget();
     location.assign(`/runs/${run.id}`);
   } catch (refusal) {
@@ -241,7 +284,12 @@ byId("run").addEventListener("click", async ({ currentTarget: button }) => {
   }
 });
 
-// Begin with what was kept of this tab
+// Begin with the run that is named, or with what was kept of this tab
+const run = new URLSearchParams(location.search).get("run");
 const last = kept();
-if (last) draft.open(last.spec, (words, index) => last.pictures[index] ?? missing(base(words.image)));
+if (last) draft.open(last.spec, (words, index) => last.pictures[index] ?? missing(base(words.image)), last);
 else show();
+if (run) {
+  history.replaceState(null, "", location.pathname); // a reload keeps what was changed since
+  await opened({ name: `run ${run}` }, async () => open(await draftOfRun(run), `run ${run}`));
+}
