@@ -76,8 +76,23 @@ def test_a_video_of_depth_is_made_once_and_found_again(ground: Ground):
     video.unlink()
     again = DepthVideos(store=store, models={}).of(video, digest="v", model="m")
     assert again.facts == first.facts
-    with pytest.raises(SpecError, match="other is not here"):
-        DepthVideos(store=store, models={}).of(video, digest="v", model="other")
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (
+            f"org/deep@{COMMIT}",
+            rf"guides: the depth model org/deep is not here; .* pull org/deep@{COMMIT}$",
+        ),
+        ("org/deep@v2", r"the depth model org/deep is not here; .* pull org/deep@v2, and plan again$"),
+        (f"folder:{'ab' * 32}", r"the depth model folder:abababababab is not here; put its folder into models/"),
+    ],
+)
+def test_a_model_that_is_not_here_is_an_error_that_says_how_to_get_it(ground: Ground, model: str, problem: str):
+    videos = DepthVideos(store=ArtifactStore(ground.home), models={})
+    with pytest.raises(SpecError, match=problem):
+        videos.of(ground.folder / "guide.mp4", digest="v", model=model)
 
 
 def test_work_that_is_stopped_leaves_no_artifact(ground: Ground):

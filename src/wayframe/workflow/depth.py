@@ -120,13 +120,17 @@ def check_depth(plan: Plan, models: Mapping[str, Path]) -> None:
     """Raise `SpecError` that says how to get it when a depth model of a plan is not here."""
     for number, depth in _numbered(plan):
         if depth.model not in models:
-            name = depth.model.partition("@")[0]
-            fix = f"wayframe models pull {depth.model}"
-            if depth.model.startswith(_FOLDER):
-                name, fix = depth.model[: len(_FOLDER) + 12], "put its folder into models/ of the home folder"
-            elif not _PINNED.fullmatch(depth.model):
-                fix += ", and plan again"
-            raise SpecError(f"guides[{number}].model", f"the depth model {name} is not here", fix=fix)
+            raise _absent(depth.model, where=f"guides[{number}].model")
+
+
+def _absent(model: str, *, where: str) -> SpecError:
+    """The error that says how to get a model; what identifies it tells where it comes from."""
+    name, fix = model.partition("@")[0], f"wayframe models pull {model}"
+    if model.startswith(_FOLDER):
+        name, fix = model[: len(_FOLDER) + 12], "put its folder into models/ of the home folder"
+    elif not _PINNED.fullmatch(model):
+        fix += ", and plan again"
+    return SpecError(where, f"the depth model {name} is not here", fix=fix)
 
 
 def _depths(plan: Plan) -> Iterator[GuideDepth]:
@@ -169,7 +173,7 @@ class DepthVideos:
         if found is not None:
             return found
         if model not in self.models:
-            raise SpecError("guides", f"the depth model {model[:40]} is not here", fix="plan again")
+            raise _absent(model, where="guides")
         with self.store.staging() as folder:
             path = folder / "depth.mp4"
             count = self._write(path, video, depths=folder / "depth.raw", model=DepthModel.load(self.models[model]))
