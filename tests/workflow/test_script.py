@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,9 +20,11 @@ from PIL import Image
 
 from engines.wan import runs
 from engines.wan.tiny import TinyKind, TinyModels, text_length
+from wayframe.core.guide_spec import SegmentGuide
 from wayframe.core.look import Look
 from wayframe.core.script import ScriptSource, segment_script
 from wayframe.errors import SpecError
+from wayframe.media.images import Fit, fit_image, load_image
 
 DRIVER = """
 import runpy, sys, torch, numpy
@@ -125,7 +128,42 @@ def test_a_look_is_left_out_and_that_is_said(tiny: TinyModels) -> None:
 
 def test_a_keyframe_that_stands_still_has_no_script(tiny: TinyModels) -> None:
     with pytest.raises(SpecError, match=r"segments\[0\]: shows a keyframe that stands still"):
-        of_segment(tiny, still=True)
+        of_segment(tiny, still=True, steps=())
+
+
+def test_files_of_one_name_cannot_both_lie_beside_it(tiny: TinyModels) -> None:
+    with pytest.raises(SpecError, match=r"segments\[0\]: is the name of two files.*\(got 'a.png'\); rename one"):
+        of_segment(tiny, images=("here/a.png", "there/a.png"))
+
+
+def test_a_segment_that_a_guide_steers_has_no_script(tiny: TinyModels) -> None:
+    plan = runs.plan_of(tiny, "vace", segments=1, **PHASES)
+    plan = replace(plan, segments=(replace(plan.segments[0], guide=SegmentGuide(strength=1.0, spans=())),))
+    with pytest.raises(SpecError, match="is steered by a guide video"):
+        segment_script(ScriptSource(plan=plan, model=tiny.model("vace"), images=["0.png", "1.png"]), index=0)
+
+
+def test_pictures_of_a_phone_need_one_more_package(tiny: TinyModels) -> None:
+    text = of_segment(tiny, images=("0.HEIC", "1.png"))
+    assert "peft pillow-heif" in text
+    assert "\nregister_heif_opener()\n" in text
+    assert "heif" not in of_segment(tiny)
+
+
+@pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
+@pytest.mark.parametrize("size", [(97, 61), (40, 90), (64, 48)])
+def test_it_reads_a_picture_as_we_do(tiny: TinyModels, tmp_path: Path, fit: Fit, size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "0.png", exif=turned)
+    text = of_segment(tiny)
+    values = f'WIDTH, HEIGHT, FIT, MATTE = 62, 47, "{fit}", "#40c080"\n'
+    body = text[text.index("def picture(file)") : text.index("first = picture")]
+    (tmp_path / "reader.py").write_text(f"from PIL import Image, ImageOps\n{values}{body}")
+    made = runpy.run_path(str(tmp_path / "reader.py"))
+    ours = fit_image(load_image(tmp_path / "0.png", matte="#40c080"), width=62, height=47, fit=fit, matte="#40c080")
+    assert np.array_equal(np.asarray(made["picture"](tmp_path / "0.png")), ours)
 
 
 def test_what_a_script_cannot_make_is_refused(tiny: TinyModels) -> None:

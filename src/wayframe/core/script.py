@@ -22,6 +22,7 @@ _PIPELINES = {
     "vace": "WanVACEPipeline",
 }
 _PACKAGES = "torch diffusers transformers accelerate ftfy imageio imageio-ffmpeg"
+_HEIC = (".heic", ".heif", ".hif")
 _WIDTH = 116
 
 
@@ -43,8 +44,9 @@ def segment_script(source: ScriptSource, *, index: int) -> str:
     """The text of the program for segment `index`, which counts from 0.
 
     Raises `SpecError` for a segment that is not there, or that a program without us cannot make: without steps, of a
-    model that keeps its first frame among the latents (the 5B), from the last frames of another segment, or of a
-    keyframe that stands still. A look is left out, and the program says so.
+    model that keeps its first frame among the latents (the 5B), from the last frames of another segment, steered by a
+    guide video, of a keyframe that stands still, or whose files share a name. A look is left out, which the program
+    says.
     """
     segment = _segment(source, index)
     pipeline, kind = _PIPELINES[source.model.kind], source.model.kind
@@ -68,33 +70,59 @@ def _segment(source: ScriptSource, index: int) -> SegmentPlan:
     if not 0 <= index < len(plan.segments):
         raise SpecError("--segment", f"there are segments 0 to {len(plan.segments) - 1}", index)
     segment = plan.segments[index]
-    if not segment.steps:
-        raise SpecError(f"segments[{index}].steps", "there are none to write", fix="name a model or steps")
+    _check_denoised(segment)
     if source.model.whole_latents:
         raise SpecError("model", "keeps its first frame among the latents, which the script cannot do", plan.model)
-    if segment.still:
-        raise SpecError(f"segments[{index}]", "shows a keyframe that stands still: nothing denoises it")
+    if segment.guide is not None and source.model.kind == "vace":
+        raise SpecError(f"segments[{index}]", "is steered by a guide video, which the script cannot do")
     if plan.starts_from_before(segment) and segment.overlap_before:
         problem = f"starts from the last {segment.overlap_before} frames of segment {index - 1}, not from a picture"
         raise SpecError(f"segments[{index}]", problem, fix="export segment 0, or a trip with chaining: independent")
     if plan.ends(segment)[0] is None and source.model.kind != "t2v":
         raise SpecError(f"segments[{index}]", "starts from no picture, which the script cannot do")
+    _check_names(source, segment)
     return segment
+
+
+def _check_denoised(segment: SegmentPlan) -> None:
+    place = f"segments[{segment.index}]"
+    if segment.still:
+        raise SpecError(place, "shows a keyframe that stands still: nothing denoises it")
+    if segment.piece is not None:
+        raise SpecError(place, "is frames of a video as they are: nothing denoises it")
+    if not segment.steps:
+        raise SpecError(f"{place}.steps", "there are none to write", fix="name a model or steps")
+
+
+def _check_names(source: ScriptSource, segment: SegmentPlan) -> None:
+    """Raise `SpecError` where two different files, which lie beside the script, have one name."""
+    ends = [number for number in source.plan.ends(segment) if number is not None]
+    pictures = zip([source.plan.keyframes[number].digest for number in ends], _pictures(source, segment), strict=False)
+    loras = ((source.plan.loras[lora].digest, name) for lora, name in _loras(source, segment).items())
+    known: dict[str, str] = {}
+    for digest, name in (*pictures, *loras):
+        if name is not None and known.setdefault(name, digest) != digest:
+            problem = "is the name of two files, which cannot both lie beside the script"
+            raise SpecError(f"segments[{segment.index}]", problem, name, fix="rename one")
 
 
 def _head(source: ScriptSource, segment: SegmentPlan, *, pipeline: str) -> str:
     loras, pictures = _loras(source, segment), _pictures(source, segment)
+    heic = any(name and name.lower().endswith(_HEIC) for name in pictures)
+    more = (" peft" if loras else "") + (" pillow-heif" if heic else "")
     imports = sorted({pipeline, "AutoencoderKLWan", *_SOLVER_CLASSES[Solver(segment.solver)]}, key=str.lower)
     files = [name for name in dict.fromkeys([*pictures, *loras.values()]) if name]
     beside = f"\n\nBeside it lie {', '.join(map(_quoted, files))}." if files else ""
     beside += "\n\nThe plan's look (colours, saturation, brightness, banner) is not in it." if segment.look else ""
     return (
         f'"""Segment {segment.index} of a travel, made by diffusers alone: segment_{segment.index:03d}.mp4.\n\n'
-        f'Needs: pip install {_PACKAGES}{" peft" if loras else ""}{beside}\n"""\n\n'
+        f'Needs: pip install {_PACKAGES}{more}{beside}\n"""\n\n'
         "import numpy as np\nimport torch\n"
         f"from diffusers import {', '.join(imports)}\nfrom diffusers.utils import export_to_video\n"
         + ("from PIL import Image, ImageOps\n" if pictures[0] else "")
+        + ("from pillow_heif import register_heif_opener\n" if heic else "")
         + ("from safetensors.torch import load_file\n" if loras else "")
+        + ("\nregister_heif_opener()\n" if heic else "")
     )
 
 
@@ -182,11 +210,19 @@ for expert, adapters in loaded.items():
 
 _PICTURES = """
 def picture(file):
-    image = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
+    upright = ImageOps.exif_transpose(Image.open(file)).convert("RGBA")
+    image = Image.new("RGB", upright.size, MATTE)
+    image.paste(upright, mask=upright)
     size, method = (WIDTH, HEIGHT), Image.Resampling.LANCZOS
     if FIT == "cover":
         return ImageOps.fit(image, size, method)
-    return ImageOps.pad(image, size, method, color=MATTE) if FIT == "contain" else image.resize(size, method)
+    if FIT == "stretch":
+        return image.resize(size, method)
+    scale = min(WIDTH / image.width, HEIGHT / image.height)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    ground = Image.new("RGB", size, MATTE)
+    ground.paste(image.resize(inner, method), ((WIDTH - inner[0]) // 2, (HEIGHT - inner[1]) // 2))
+    return ground
 
 
 first = picture(FIRST)
