@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wayframe.cli.options import HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from wayframe.core.after import AfterSpec
+    from wayframe.store.home import Home
+    from wayframe.workflow.final import Final
 
 
 class Profile(StrEnum):
@@ -62,8 +67,7 @@ def finish(
     from wayframe.cli.interrupt import interruptible
     from wayframe.cli.views_after import final_line
     from wayframe.store.home import open_home
-    from wayframe.store.runs import find_run
-    from wayframe.workflow.final import Final, finish_run, finish_video
+    from wayframe.workflow.final import Final
 
     sound = {"file": audio, "start": audio_start, "fade_in": fade_in, "fade_out": fade_out, "gain": gain}
     said = _spec(
@@ -78,17 +82,23 @@ def finish(
     )
     place = open_home(home)
     with interruptible() as cancelled:
-        final = Final(out=out, force=force, cancelled=cancelled)
-        if Path(what).is_file():
-            told = finish_video(Path(what), said=said, base=Path(), home=place, final=final)
-        else:
-            told = finish_run(find_run(place, what), said=said, base=Path(), home=place, final=final)
+        told = _finished(what, said, home=place, final=Final(out=out, force=force, cancelled=cancelled))
     if json:
         from json import dumps
 
         typer.echo(dumps(told))
         return
     typer.echo(final_line(told, name=str(out)))
+
+
+def _finished(what: str, said: AfterSpec, *, home: Home, final: Final) -> dict[str, Any]:
+    """What was made of a video, or of the video of a run."""
+    from wayframe.store.runs import find_run
+    from wayframe.workflow.final import finish_run, finish_video
+
+    if Path(what).is_file():
+        return finish_video(Path(what), said=said, base=Path(), home=home, final=final)
+    return finish_run(find_run(home, what), said=said, base=Path(), home=home, final=final)
 
 
 def _range(text: str | None) -> dict[str, Any] | None:
