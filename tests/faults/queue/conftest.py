@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ else:
 
 LONG = "WAYFRAME_FAULT_SEEDS" in os.environ
 """What takes minutes is for `make faults`."""
+KINDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +49,9 @@ def many_machines(
     site.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def site(request: pytest.FixtureRequest) -> Site:
-    """Each of the two in turn."""
+    """Each of the two in turn, or the one that `on` or `shared_out` chose."""
     name = {"sqlite": "one_machine", "postgresql": "many_machines"}[request.param]
     found: Site = request.getfixturevalue(name)
     return found
@@ -62,6 +64,17 @@ def cloud(folder: Path, *, url: str, base: Path, monkeypatch: pytest.MonkeyPatch
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return Site(folder=folder, database=url, store=f"s3://{s3.new_bucket(endpoint)}/work", environment=environment)
+
+
+def on(kind: str) -> pytest.MarkDecorator:
+    """Show a scenario on one of the two `KINDS` of site; `make faults` shows it on both."""
+    return pytest.mark.parametrize("site", KINDS if LONG else [kind], indirect=True)
+
+
+def shared_out(*prompts: str) -> pytest.MarkDecorator:
+    """Show two scenarios, one on each of the `KINDS` of site; `make faults` shows both on both."""
+    cases = product(KINDS, prompts) if LONG else zip(KINDS, prompts, strict=True)
+    return pytest.mark.parametrize(("site", "prompt"), list(cases), indirect=["site"])
 
 
 def seeds() -> list[int]:

@@ -130,8 +130,8 @@ class Site:
     def worker(self, name: str, *words: str, wait: bool = True, **extra: str) -> Started:
         return self.start("worker", "--name", name, "--gpu", "cpu", *words, home=name, wait=wait, **extra)
 
-    def orchestrator(self, name: str = "boss", **extra: str) -> Started:
-        return self.start("orchestrator", "--name", name, home=name, **extra)
+    def orchestrator(self, name: str = "boss", *, wait: bool = False, **extra: str) -> Started:
+        return self.start("orchestrator", "--name", name, home=name, wait=wait, **extra)
 
     def is_up(self, name: str) -> bool:
         rows = self.place.workers.alive()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.queue.conftest import shared_out
 from faults.queue.site import Site
 from wayframe.workflow.queue.rows import Outcome, RunRow, WorkerRow
 
@@ -35,7 +36,7 @@ def outcomes(site: Site, run: RunRow) -> dict[str, Outcome | None]:
     return {row.worker_id: row.outcome for row in site.attempts(run)}
 
 
-@pytest.mark.parametrize("prompt", ["", "deaf fails"])
+@shared_out("", "deaf fails")
 def test_a_frozen_renderer_that_goes_on_before_its_successor_ends_publishes_nothing(site: Site, prompt: str) -> None:
     site.seconds = 2.0
     trip = site.trip(1, prompts=(prompt,))
@@ -53,7 +54,7 @@ def test_a_frozen_renderer_that_goes_on_before_its_successor_ends_publishes_noth
     site.completed(later)
 
 
-@pytest.mark.parametrize("prompt", ["deaf", "deaf fails"])
+@shared_out("deaf fails", "deaf")
 def test_a_frozen_renderer_that_goes_on_after_its_successor_ended_publishes_nothing(site: Site, prompt: str) -> None:
     site.seconds = 1.0
     trip = site.trip(1, prompts=(prompt,))

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from faults.queue.conftest import on
 from faults.queue.site import Site
 from wayframe.workflow.queue.redo import Redo
 from wayframe.workflow.queue.rows import Outcome, QueueState
@@ -13,6 +14,7 @@ from wayframe.workflow.queue.rows import Outcome, QueueState
 pytestmark = pytest.mark.faults
 
 
+@on("postgresql")
 def test_a_cancelled_run_stops_within_a_second_and_a_step_and_resumes_with_what_it_made(site: Site) -> None:
     site.seconds = 0.6
     trip = site.trip(6)
@@ -35,6 +37,7 @@ def test_a_cancelled_run_stops_within_a_second_and_a_step_and_resumes_with_what_
     assert {row.segment for row in site.attempts(run) if row.attempt == 2}.isdisjoint(done)
 
 
+@on("sqlite")
 def test_a_failed_run_keeps_what_it_made_and_is_retried(site: Site) -> None:
     trip = site.trip(4, prompts=("one", "two fails", "three", "four"))
     digest = site.undisturbed(trip)
@@ -53,6 +56,7 @@ def test_a_failed_run_keeps_what_it_made_and_is_retried(site: Site) -> None:
     assert site.published(run) == [0, 1, 2, 3]
 
 
+@on("postgresql")
 def test_a_segment_that_kills_its_worker_fails_the_run_with_what_is_known(site: Site) -> None:
     trip = site.trip(4, prompts=("one", "two", "three dies", "four"))
     run = site.submit(trip, keep_going=True)
@@ -102,6 +106,7 @@ def test_the_higher_priority_is_rendered_first_and_equals_in_their_order(one_mac
     assert order == [runs[2].number, runs[0].number, runs[1].number, runs[3].number]
 
 
+@on("postgresql")
 def test_two_runs_that_share_segments_render_them_once_and_cancelling_one_harms_nothing(site: Site) -> None:
     site.seconds = 0.6
     trip = site.trip(6)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from faults.queue.conftest import on
 from faults.queue.site import Site, import_path
 from wayframe.workflow.queue import schema
 from wayframe.workflow.queue.rows import Outcome
@@ -21,6 +22,7 @@ OLDER = {
 HERE = Path(__file__).parent
 
 
+@on("postgresql")
 def test_a_worker_whose_clock_is_an_hour_ahead_is_not_taken_for_dead(site: Site) -> None:
     site.seconds = 1.0
     trip = site.trip(5)
@@ -35,6 +37,7 @@ def test_a_worker_whose_clock_is_an_hour_ahead_is_not_taken_for_dead(site: Site)
     assert times[-1] - times[0] < 600_000
 
 
+@on("postgresql")
 def test_a_death_between_upload_and_record_leaves_a_whole_segment_that_is_not_made_again(site: Site) -> None:
     trip = site.trip(3)
     digest = site.undisturbed(trip)
@@ -49,6 +52,7 @@ def test_a_death_between_upload_and_record_leaves_a_whole_segment_that_is_not_ma
     assert [task["reused"] for task in site.record(run)["tasks"] if task["segment"] == 0] == [True]
 
 
+@on("sqlite")
 def test_a_run_that_waits_for_a_version_that_is_gone_is_begun_anew_with_what_was_made(site: Site) -> None:
     site.seconds = 0.6
     trip = site.trip(6)
@@ -85,6 +89,7 @@ def newer(works_with: int) -> tuple[schema.Migration, ...]:
     return (*known, one)
 
 
+@on("postgresql")
 def test_a_run_goes_on_over_a_migration_that_this_version_works_with(site: Site) -> None:
     trip = site.trip(5)
     digest = site.undisturbed(trip)
@@ -99,6 +104,7 @@ def test_a_run_goes_on_over_a_migration_that_this_version_works_with(site: Site)
     site.check_whole(run, digest=digest, kills=1)
 
 
+@on("sqlite")
 def test_a_worker_of_another_version_than_the_tables_says_so_and_refuses(site: Site) -> None:
     last = schema.migrations()[-1].number
     schema.migrate(site.place.database, steps=newer(last + 1))
