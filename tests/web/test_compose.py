@@ -394,8 +394,18 @@ def test_what_comes_before_and_after_is_made_by_hand(composer: Composer, picture
         "continue_from": "walk.mp4",
         "after": {"upscale": {"factor": 2}},
     }
+    page.get_by_label("On a timeline").check()
+    composer.planned()
     page.get_by_role("button", name="Remove the lead").click()
-    assert "lead" not in composer.saved()
+    composer.planned()
+    page.get_by_role("button", name="Remove: Continue a video").click()
+    composer.planned()
+    saved = composer.saved()
+    assert {"lead", "continue_from"}.isdisjoint(saved)
+    assert "at" not in saved["keyframes"][0]
+    page.get_by_label("A segment leads to the first picture").check()
+    composer.planned()
+    assert composer.saved()["keyframes"][0]["at"] == 60
 
 
 def test_one_segment_says_its_own_seed_and_phases_and_takes_them_back(composer: Composer, pictures: list[Path]) -> None:

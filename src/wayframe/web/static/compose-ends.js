@@ -2,7 +2,7 @@
 import { announce, el, keepInStep, mark, show } from "./compose-dom.js";
 import { place } from "./compose-draft.js";
 import { number, seconds } from "./compose-grid.js";
-import { isLoop, isTimeline } from "./compose-order.js";
+import { isLoop, isTimeline, setLeading } from "./compose-order.js";
 import { SEGMENT_WORDS, SegmentWords } from "./compose-segment.js";
 
 const trailsOf = ({ trail }) => (Array.isArray(trail) ? trail : trail ? [trail] : []);
@@ -14,7 +14,7 @@ export class Ends {
     Object.assign(this, { root, draft, page });
     const part = (name) => root.querySelector(`[data-${name}]`);
     [this.lead, this.leads, this.trails, this.alone] = ["lead", "leads", "trails", "alone"].map(part);
-    this.lead.addEventListener("change", () => draft.set("lead", this.lead.checked ? {} : undefined));
+    this.lead.addEventListener("change", () => setLeading(draft, "lead", this.lead.checked ? {} : undefined, page));
     this.add = part("add-trail");
     this.add.addEventListener("click", () => this.#addTrail());
   }
@@ -92,10 +92,10 @@ export class Ends {
   }
 
   #remove(key) {
-    this.draft.change("", ({ words }) => {
-      const left = key === "lead" ? [] : trailsOf(words).filter((_, index) => `trail-${index}` !== key);
-      if (key === "lead") delete words.lead;
-      else if (!left.length) delete words.trail;
+    if (key === "lead") setLeading(this.draft, "lead", undefined, this.page);
+    else this.draft.change("", ({ words }) => {
+      const left = trailsOf(words).filter((_, index) => `trail-${index}` !== key);
+      if (!left.length) delete words.trail;
       else words.trail = left.length === 1 ? left[0] : left;
     });
     announce("removed; undo brings it back");

@@ -134,10 +134,10 @@ function told(file) {
   return file.kind === "video" ? `${file.frames} frames, ${file.width} × ${file.height}, ${file.fps} fps` : `${file.seconds.toFixed(1)} s of sound`;
 }
 
-/** Slots that are in the page from the start, each for one field of the spec: `data-slot` is its path. */
-export function fixedSlots(form, draft, media) {
+/** Slots that are in the page from the start, each for one field of the spec: `data-slot` is its path, and `set` puts a name there. */
+export function fixedSlots(form, draft, media, set) {
   return [...form.querySelectorAll("[data-slot]")].map((root) => {
     const { slot: path, kind, label } = root.dataset;
-    return new Slot(root, { media, label, kind, nameOf: () => look(draft.words, path), put: (name) => draft.set(path, name) });
+    return new Slot(root, { media, label, kind, nameOf: () => look(draft.words, path), put: (name) => set(path, name) });
   });
 }

@@ -92,11 +92,33 @@ export function move(draft, from, to) {
   });
 }
 
+/** Whether something leads to the first picture, so that it stands somewhere behind the start. */
+export const isLed = ({ words }) => words.lead !== undefined || words.continue_from !== undefined;
+
+/** Set what leads to the first picture, or take it out; on a timeline all pictures make room for it, or go back. */
+export function setLeading(draft, name, value, { fps, step }) {
+  draft.change("", () => {
+    const before = isLed(draft);
+    if (value === undefined) delete draft.words[name];
+    else draft.words[name] = value;
+    if (isTimeline(draft) && isLed(draft) !== before) shift(draft, before ? -(frameOf(draft.stops[0]?.words.at, fps) ?? 0) : Math.ceil(USUAL_GAP / step) * step, fps);
+  });
+}
+
+function shift(draft, frames, fps) {
+  asked(draft, fps).forEach((at, index) => {
+    if (at !== null) draft.stops[index].words.at = at + frames;
+  });
+  const loop = frameOf(draft.words.loop, fps);
+  if (loop !== null) draft.words.loop = loop + frames;
+  if (draft.stops.length && !isLed(draft)) delete draft.stops[0].words.at;
+}
+
 /** Take a keyframe out. */
 export function remove(draft, index, fps) {
   draft.change("", () => {
     draft.stops.splice(index, 1);
-    if (index > 0 || !isTimeline(draft) || draft.words.lead || draft.words.continue_from) return;
+    if (index > 0 || !isTimeline(draft) || isLed(draft)) return;
     const first = frameOf(draft.stops[0]?.words.at, fps) ?? 0;
     for (const each of draft.stops) {
       const at = frameOf(each.words.at, fps);
@@ -113,12 +135,16 @@ export function toTimeline(draft, planned, { fps, step, overlap }) {
     const usual = Number.isInteger(draft.words.segment_frames) ? draft.words.segment_frames - 1 : USUAL_GAP;
     draft.stops.forEach((each, index) => {
       delete each.words.frames;
-      if (index === 0) return;
+      if (index === 0) {
+        if (isLed(draft)) each.words.at = planned?.keyframes[0]?.at ?? usual;
+        return;
+      }
       const known = planned?.keyframes[index]?.at;
       const before = frameOf(draft.stops[index - 1].words.at, fps) ?? 0;
       each.words.at = known ?? snapped(before + usual, { before, shared: index === 1 ? 1 : overlap, step });
     });
     delete draft.words.segment_frames;
+    if (draft.words.lead) delete draft.words.lead.frames;
     if (draft.words.loop === true) draft.words.loop = planned ? planned.frames - 1 : loopEnd(draft, fps, usual);
   });
 }

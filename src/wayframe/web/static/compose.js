@@ -10,7 +10,7 @@ import { clips as clipsOf, guides as guidesOf } from "./compose-guides.js";
 import { forget, keep, kept } from "./compose-keep.js";
 import { fixedSlots, Media } from "./compose-media.js";
 import { Options } from "./compose-options.js";
-import { isLoop, isTimeline, sendable, toBatch, toTimeline } from "./compose-order.js";
+import { isLoop, isTimeline, sendable, setLeading, toBatch, toTimeline } from "./compose-order.js";
 import { Phases } from "./compose-phases.js";
 import { missing, Pictures, present, sorted } from "./compose-pictures.js";
 import { Planning } from "./compose-plan.js";
@@ -90,7 +90,7 @@ const page = {
 const media = new Media(byId("media-file"), draft);
 const fields = new Fields(byId("compose"), draft);
 const options = new Options(byId("compose"), draft);
-const slots = fixedSlots(byId("compose"), draft, media);
+const slots = fixedSlots(byId("compose"), draft, media, (path, name) => (path === "continue_from" ? setLeading(draft, path, name, page) : draft.set(path, name)));
 const lists = { clips: clipsOf(byId("clips"), { draft, page, media }), guides: guidesOf(byId("guides"), { draft, page, media }) };
 const ends = new Ends(byId("ends"), draft, page);
 const stops = new Stops(byId("stops"), draft, page);
