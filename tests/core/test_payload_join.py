@@ -113,3 +113,13 @@ def test_a_wrong_key_is_named(said: Data, field: str):
     with pytest.raises(PayloadError) as caught:
         imported(**said)
     assert caught.value.field == field
+
+
+def test_sound_by_its_address_goes_into_the_final_file():
+    after = imported(audio_url="https://files.example/music.mp3").spec.after
+    assert after is not None
+    assert after.audio is not None
+    assert after.audio.file == "https://files.example/music.mp3"
+    local = imported(audio_url="music.mp3")
+    assert local.spec.after is None
+    assert "audio_url" in {item.where for item in local.findings}

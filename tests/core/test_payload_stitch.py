@@ -115,3 +115,15 @@ def test_a_wrong_value_is_one_error_that_names_its_place(config: Data, field: st
 def test_an_empty_one_and_one_of_a_single_segment_join_nothing():
     assert import_travel(details(2, stitch_config={}), catalogue=CATALOGUE).spec.bridges is None
     assert import_travel(details(1, stitch_config=STITCH), catalogue=CATALOGUE).spec.bridges is None
+
+
+def test_sound_by_its_address_goes_into_the_final_file():
+    address = "https://files.example/music.mp3"
+    found = import_travel(details(2, audio_url=address, upscale_factor=2), catalogue=CATALOGUE)
+    after = found.spec.after
+    assert after is not None
+    assert after.audio is not None
+    assert after.upscale is not None
+    assert (after.audio.file, after.upscale.factor) == (address, 2)
+    assert "audio_url" not in {item.where for item in found.findings}
+    assert import_travel(details(2, audio_url=""), catalogue=CATALOGUE).spec.after is None

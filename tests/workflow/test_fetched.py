@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from hub import Fault, FileServer, serving
+from media.tones import write_tone
 from wayframe.core.spec import parse_spec
 from wayframe.download import MIB
-from wayframe.errors import CancelledError, ImageError, SpecError, StoreError
+from wayframe.errors import CancelledError, ImageError, MediaError, SpecError, StoreError
+from wayframe.media.audio import has_audio
 from wayframe.store.pictures import meant
 from wayframe.workflow import fetched
 from wayframe.workflow.fetched import PictureTerms, fetched_trip
@@ -177,3 +179,42 @@ def test_a_cancelled_fetch_stops(ground: Ground, server: FileServer) -> None:
         trip(
             ground, by_address(server, "0.png", "1.png"), terms=PictureTerms(allow_private=True, cancelled=lambda: True)
         )
+
+
+class TestSound:
+    def sounding(self, ground: Ground, server: FileServer, name: str = "music.wav") -> Data:
+        tone = write_tone(ground.home.root / "tone.wav", seconds=1)
+        server.files[f"/{name.partition('?')[0]}"] = tone.read_bytes()
+        return through(0, 1, after={"audio": {"file": f"{server.url}/{name}"}})
+
+    def test_it_is_fetched_once_and_kept_by_its_content(self, ground: Ground, server: FileServer) -> None:
+        data = self.sounding(ground, server, f"music.wav?X-Amz-Signature={SIGNATURE}")
+        result = run_trip(trip(ground, data), home=ground.home, options=RunOptions())
+        assert has_audio(result.video)
+        assert result.video.name == "final.mp4"
+        assert len(server.gets("/music.wav")) == 1
+        assert SIGNATURE not in (result.folder.path / "run.json").read_text()
+        server.files.clear()
+        again = trip(ground, data, terms=PictureTerms(offline=True))
+        assert run_trip(again, home=ground.home, options=RunOptions()).record["status"] == "completed"
+
+    def test_without_it_a_trip_can_be_planned_and_not_run(self, ground: Ground, server: FileServer) -> None:
+        data = self.sounding(ground, server)
+        made = trip(ground, data, terms=PictureTerms(offline=True))
+        assert made.plan.after is not None
+        with pytest.raises(SpecError, match="names an address that was not fetched"):
+            run_trip(made, home=ground.home, options=RunOptions())
+
+    def test_what_holds_no_sound_is_refused_and_not_kept(self, ground: Ground, server: FileServer) -> None:
+        server.files["/music.wav"] = b"no sound at all"
+        data = through(0, 1, after={"audio": {"file": f"{server.url}/music.wav"}})
+        with pytest.raises(MediaError, match=r"after\.audio\.file: .*music\.wav holds no sound"):
+            trip(ground, data)
+        assert not list(ground.home.keyframes.rglob("music.wav"))
+
+    def test_a_private_host_and_a_missing_file_are_errors(self, ground: Ground, server: FileServer) -> None:
+        with pytest.raises(SpecError, match=r"after\.audio\.file: is fetched by https only"):
+            trip(ground, self.sounding(ground, server), terms=PictureTerms())
+        server.files.clear()
+        with pytest.raises(StoreError, match=r"after\.audio\.file: .*404"):
+            trip(ground, through(0, 1, after={"audio": {"file": f"{server.url}/music.wav"}}))

@@ -75,6 +75,7 @@ class _Wire(BaseModel):
     per_join_settings: tuple[dict[str, JsonValue], ...] = ()
     model: Annotated[str, BeforeValidator(lambda value: value or DEFAULT_MODEL)] = DEFAULT_MODEL
     fps: int | None = None
+    audio_url: str = ""
     use_input_video_fps: bool = False
     use_input_video_resolution: bool = False
 
@@ -198,6 +199,8 @@ def _form(details: Mapping[str, JsonValue], *, wire: _Wire) -> Said:
         words["resolution"] = f"{width}x{height}"
     if wire.fps is not None and not wire.use_input_video_fps:
         words["fps"] = wire.fps
+    if "://" in wire.audio_url:
+        words["after"] = {"audio": {"file": wire.audio_url}}
     return words
 
 

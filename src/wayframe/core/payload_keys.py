@@ -40,7 +40,7 @@ LOOKS: Mapping[str, object] = {
 }
 """Keys that change colours after rendering, and the values at which they change none."""
 UPSCALE = "upscale_factor"
-STITCH = "stitch_config"
+STITCH, AUDIO = "stitch_config", "audio_url"
 SWITCHED = (*SWITCHES, *CFG, *LOOKS, UPSCALE)
 """Read when they are on; carried along as they are, and set anew by an export."""
 SEGMENT = (
@@ -123,7 +123,7 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
     "show_input_images": Unsupported(effect="shows the pictures above the video (here: look.banner, in its corners)"),
     "crossfade_sharp_amt": Unsupported(effect="sharpens blended frames (curve: upstream does it too)", neutral=(0,)),
     "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
-    "audio_url": Unsupported(effect="adds sound"),
+    AUDIO: Unsupported(effect="adds sound"),
     "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
     "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model"),
     "vace_image_refs_to_prepare_by_headless": Unsupported(effect="shows reference pictures to the model"),
@@ -143,6 +143,13 @@ def is_neutral(key: str, value: object) -> bool:
     if isinstance(value, list):
         return len(value) <= known.entries
     return value is None or any(value == neutral for neutral in known.neutral)
+
+
+def is_done_later(key: str, carried: Mapping[str, Any]) -> bool:
+    """Whether a key of a whole travel is made words of the spec after all others: transitions, and sound by address."""
+    whole, address = carried.get("shape") != "segment", carried.get("details", {}).get(AUDIO)
+    sound = key == AUDIO and whole and isinstance(address, str) and "://" in address
+    return sound or (key == STITCH and is_stitched(carried))
 
 
 def is_stitched(carried: Mapping[str, Any] | None) -> bool:

@@ -22,12 +22,11 @@ from wayframe.core.payload_keys import (
     LOOKS,
     READ,
     SEGMENT,
-    STITCH,
     SWITCHED,
     UNSUPPORTED,
     UPSCALE,
+    is_done_later,
     is_neutral,
-    is_stitched,
     short,
 )
 from wayframe.core.payload_like import Like
@@ -313,7 +312,7 @@ def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
             if key in seen or (payload.shape is Shape.SEGMENT and part == "details" and key in payload.given):
                 continue  # a segment's own value, or the one that it takes from here, is read
             seen.add(key)
-            if key == guides or _is_switched_on(payload, key) or (key == STITCH and is_stitched(_carried(payload))):
+            if key == guides or _is_switched_on(payload, key) or is_done_later(key, _carried(payload)):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):
                 message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"

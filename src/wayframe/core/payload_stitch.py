@@ -17,7 +17,7 @@ from wayframe.core.catalogue import Catalogue
 from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import names_a_key, parts_of_payload
 from wayframe.core.payload_join import bridge_gap
-from wayframe.core.payload_keys import STITCH, is_stitched
+from wayframe.core.payload_keys import AUDIO, STITCH, is_done_later, is_stitched
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_models import upstream_model
 from wayframe.core.payload_rules import (
@@ -84,9 +84,13 @@ def import_travel(
     strict: bool = False,
     is_secret: Callable[[str], bool] = names_a_key,
 ) -> Imported:
-    """Read a payload as `import_payload` does, with its `stitch_config` as bridges. Raises as that does."""
+    """Read a payload as `import_payload` does, with its `stitch_config` as bridges and its sound in a final file.
+
+    Raises as that does.
+    """
     imported = import_payload(data, catalogue=catalogue, like=like, strict=strict, is_secret=is_secret)
     _, _, details = parts_of_payload(imported.requested)
+    imported = _with_sound(imported, details)
     config, joins = details.get(STITCH), len(imported.spec.keyframes) >= LEAST_PICTURES
     if not (isinstance(config, dict) and is_stitched(imported.spec.carried) and joins):
         return imported
@@ -108,6 +112,15 @@ def import_travel(
         findings=(*imported.findings, *found, *snapped, *inner),
         origins=_origins(imported.origins, words=bridges.keys(), bridges=len(imported.spec.keyframes) - 2),
     )
+
+
+def _with_sound(imported: Imported, details: Mapping[str, JsonValue]) -> Imported:
+    """Sound by its address, in the final file."""
+    if not details.get(AUDIO) or not is_done_later(AUDIO, imported.spec.carried or {}):
+        return imported
+    words: Said = {**spec_json(imported.spec)}
+    spec = parse_spec({**words, "after": {**words.get("after", {}), "audio": {"file": details[AUDIO]}}})
+    return replace(imported, spec=spec, origins={**imported.origins, "after.audio": f"payload:{AUDIO}"})
 
 
 def _origins(origins: Mapping[str, str], *, words: Collection[str], bridges: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -12,7 +13,8 @@ from wayframe.core.findings import Finding
 from wayframe.core.payload_rules import KEYFRAME_REMOTE
 from wayframe.core.spec import TravelSpec
 from wayframe.download import MIB, Terms
-from wayframe.errors import CancelledError, ImageError, SpecError, StoreError, WayframeError
+from wayframe.errors import CancelledError, ImageError, MediaError, SpecError, StoreError, WayframeError
+from wayframe.media.audio import has_audio
 from wayframe.media.images import named_by_content
 from wayframe.store.home import Home
 from wayframe.store.pictures import PictureShelf, public
@@ -20,8 +22,8 @@ from wayframe.workflow.pictures import check_folder, is_address, picture_name
 from wayframe.workflow.sources import SpecSource, trip_of_spec
 from wayframe.workflow.trip import Trip
 
-LARGEST = 64 * MIB
-"""The largest picture that is fetched."""
+LARGEST, LARGEST_SOUND = 64 * MIB, 256 * MIB
+"""The largest picture and the largest file with sound that are fetched."""
 _OWN = "a picture that you have is taken from its folder: --keyframes FOLDER"
 _UNSAFE, _NAME_LENGTH = re.compile(r"[^\w.\-]"), 80
 
@@ -61,6 +63,8 @@ def fetched_trip(
     """
     check_folder(pictures)
     reasons = {} if terms.offline else _fetched(source.spec, home=home, terms=terms, pictures=pictures)
+    if not terms.offline:
+        _fetch_sound(source.spec, home=home, terms=terms)
     trip = trip_of_spec(source, home=home, pictures=pictures, options=options)
     return replace(trip, plan=replace(trip.plan, findings=tuple(_explained(trip.plan.findings, reasons))))
 
@@ -98,6 +102,41 @@ def fetch_picture(address: str, *, field: str, home: Home, terms: PictureTerms) 
         raise
     except WayframeError as error:
         raise StoreError(f"{field}: {error}; {_OWN}") from error
+
+
+def _fetch_sound(spec: TravelSpec, *, home: Home, terms: PictureTerms) -> None:
+    """Fetch the sound of a final file that is an address, unless it is in the home folder."""
+    address = spec.after.audio.file if spec.after and spec.after.audio else ""
+    if is_address(address):
+        field = "after.audio.file"
+        try:
+            fetch_sound(address, field=field, home=home, terms=terms)
+        except (StoreError, MediaError, SpecError):
+            if terms.needed:
+                raise
+
+
+def fetch_sound(address: str, *, field: str, home: Home, terms: PictureTerms) -> Path:
+    """The sound of an address, from the home folder or fetched into it; `field` is named in errors.
+
+    Raises `StoreError`, `MediaError` for what holds no sound, `SpecError` for an address that is not fetched, and
+    `CancelledError`.
+    """
+    _check_scheme(address, field=field, allow_private=terms.allow_private)
+    name = _UNSAFE.sub("_", picture_name(address))[-_NAME_LENGTH:]
+
+    def checked(path: Path) -> str:
+        with suppress(MediaError):
+            if has_audio(path):
+                return name
+        raise MediaError(f"{field}: {public(address)} holds no sound")
+
+    try:
+        return PictureShelf(home=home).fetch(address, replace(terms.of_download(), limit=LARGEST_SOUND), name=checked)
+    except (CancelledError, MediaError):
+        raise
+    except WayframeError as error:
+        raise StoreError(f"{field}: {error}; a file that you have is named by its path") from error
 
 
 def _is_missing(image: str, *, pictures: Path | None) -> bool:

@@ -18,6 +18,7 @@ from wayframe.media.index import index, read_metadata
 from wayframe.store.artifacts import ArtifactStore
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
+from wayframe.store.pictures import PictureShelf, public
 from wayframe.store.runs import RunFolder
 from wayframe.workflow.after import COPIED, AfterWork, check_models
 
@@ -25,6 +26,7 @@ SUFFIXES = frozenset(
     {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv", ".webm", *RIFE_SUFFIXES}
 )
 """Of files with sound, and of models."""
+UNFETCHED = "url:"
 AFTER_KEY = "wayframe-after"
 """The metadata of a final file that says what was done: JSON of `After`."""
 
@@ -90,10 +92,19 @@ def after_json(after: After) -> dict[str, Any]:
 
 
 def files_of(said: AfterSpec | None, *, base: Path, home: Home) -> tuple[dict[str, str], dict[str, Path]]:
-    """The digests of the files that are named, by name, and the files, by digest. Raises `SpecError`."""
+    """The digests of the files that are named, by name, and the files, by digest. Raises `SpecError`.
+
+    An address stands for what was fetched from it into the home folder; one that was not has its address as digest.
+    """
     cache, digests, files = DigestCache(home), dict[str, str](), dict[str, Path]()
     for field, name in said.files if said else ():
         path = base / name
+        if "://" in name:
+            kept = PictureShelf(home=home).find(name)
+            if kept is None:
+                digests[name] = f"{UNFETCHED}{public(name.split('?')[0])}"
+                continue
+            path = kept
         if not path.is_file():
             raise SpecError(field, "is not a file", name)
         digests[name] = cache.sha256(path)
@@ -117,6 +128,10 @@ def check_files(after: After | None, *, files: Mapping[str, Path]) -> None:
     be read: before anything is rendered.
     """
     missing = [digest[:12] for digest in (after.digests if after else ()) if digest not in files]
+    away = next((digest for digest in (after.digests if after else ()) if digest.startswith(UNFETCHED)), None)
+    if away is not None:
+        fix = "leave out --offline, or name a file"
+        raise SpecError("after", "names an address that was not fetched", away.removeprefix(UNFETCHED), fix=fix)
     if missing:
         fix = "put it beside the plan, or into the folder that --keyframes names"
         raise SpecError("after", f"needs the file with digest {missing[0]}", fix=fix)
