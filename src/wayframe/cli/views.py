@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wayframe.cli.plan_notes import notes
 from wayframe.cli.views_after import after_line, final_line, guide_lines
 from wayframe.core.documents import parse_findings
 from wayframe.core.findings import RANK, Finding, Severity
@@ -50,6 +51,8 @@ def print_plan(plan: Plan) -> None:
     about = f"mode {plan.mode}, {plan.chaining}, {engine}, model {plan.model or 'none'}{weights}\n"
     console.print(Text(about), soft_wrap=True)
     console.print(_segments(plan))
+    for line in notes(plan):
+        console.print(Text(line), soft_wrap=True)
     for steps, group in groupby(plan.segments, key=lambda segment: segment.steps):
         if steps:
             console.print(_steps(list(group)))
