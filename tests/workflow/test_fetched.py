@@ -20,7 +20,7 @@ from wayframe.store.pictures import meant
 from wayframe.workflow import fetched
 from wayframe.workflow.fetched import PictureTerms, fetched_trip
 from wayframe.workflow.run import RunOptions, run_trip
-from wayframe.workflow.sources import SpecSource, trip_of_plan
+from wayframe.workflow.sources import SpecSource, trip_of_plan, trip_of_video
 from wayframe.workflow.trip import Trip
 from workflow.rides import HEIGHT, WIDTH, Data, Ground, through
 
@@ -197,6 +197,8 @@ class TestSound:
         server.files.clear()
         again = trip(ground, data, terms=PictureTerms(offline=True))
         assert run_trip(again, home=ground.home, options=RunOptions()).record["status"] == "completed"
+        kept = trip_of_video(result.video, keyframes=ground.folder, home=ground.home)
+        assert kept.after_files.keys() == again.after_files.keys() != set()
 
     def test_without_it_a_trip_can_be_planned_and_not_run(self, ground: Ground, server: FileServer) -> None:
         data = self.sounding(ground, server)

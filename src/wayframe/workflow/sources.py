@@ -191,9 +191,10 @@ def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mappi
 
 
 def _fetched(plan: Plan, *, home: Home) -> list[Path]:
-    """The folders of the home folder that hold a keyframe of the plan which came from an address."""
+    """The folders of the home folder that hold a keyframe or a sound of the plan which came from an address."""
     shelf = PictureShelf(home=home)
-    places = [shelf.folder(keyframe.digest) for keyframe in plan.keyframes if keyframe.digest.isalnum()]
+    digests = [*(keyframe.digest for keyframe in plan.keyframes), *(plan.after.digests if plan.after else ())]
+    places = [shelf.folder(digest) for digest in digests if digest.isalnum()]
     return [place for place in dict.fromkeys(places) if place.is_dir()]
 
 
