@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +12,11 @@ from typing import Any
 
 import yaml
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from web.browser import PATIENCE
+from web.browser_pages import MILLISECONDS, limited
 
-CHROMIUM = Path("/usr/bin/chromium")
 WIDE, PHONE = (1360, 900), (375, 780)
-MILLISECONDS = PATIENCE * 1000
-LONGEST = 5 * PATIENCE
-"""Seconds after which the browser is ended: scripts that never rest would be waited for without end."""
 _DROP = """([files, selector, down]) => {
   const transfer = new DataTransfer();
   for (const { name, type, data } of files) {
@@ -64,19 +57,15 @@ class Composer:
             has_touch=size == PHONE,
             accept_downloads=True,
         )
-        hung = threading.Timer(LONGEST, os.kill, (_process(browser), signal.SIGKILL))
-        hung.start()
         context.set_default_timeout(MILLISECONDS)
         expect.set_options(timeout=MILLISECONDS)
         composer = Composer(page=context.new_page())
         composer.page.on("console", lambda message: composer.said.append(f"{message.type}: {message.text}"))
         composer.page.on("pageerror", lambda error: composer.said.append(f"error: {error}"))
-        try:
+        with limited(browser):
             composer.page.goto("/compose")
             yield composer
             context.close()
-        finally:
-            hung.cancel()
 
     def drop(self, paths: Sequence[Path], *, onto: str = "main", down: float = 0.5) -> None:
         """Drop files from the desktop: a DataTransfer with real files, on an element, so far down in it."""
@@ -138,21 +127,6 @@ class Composer:
         return [f"{item['id']}: {item['nodes'][0]['html']}" for item in grave]
 
 
-def _process(browser: Browser) -> int:
-    """The id of the browser's first process."""
-    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    return next(int(item["id"]) for item in found if item["type"] == "browser")
-
-
 def _file(path: Path) -> dict[str, str]:
     kind = mimetypes.guess_type(path.name)[0] or ""
     return {"name": path.name, "type": kind, "data": base64.b64encode(path.read_bytes()).decode()}
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()

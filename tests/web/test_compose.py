@@ -21,11 +21,12 @@ if not (find_spec("fastapi") and find_spec("dbos")):
 from playwright.sync_api import Browser, Route, expect
 
 from web.browser import Served
-from web.composer import CHROMIUM, PHONE, WIDE, Composer, chromium
+from web.browser_pages import CHROMIUM, chromium
+from web.composer import PHONE, WIDE, Composer
 from workflow.queue.stage import Stage
 from workflow.rides import draw
 
-if not CHROMIUM.exists():
+if CHROMIUM is None:
     pytest.skip("Debian's Chromium is not installed", allow_module_level=True)
 
 HUB = "https://huggingface.co/somebody/loras/resolve/0123456789abcdef0123456789abcdef01234567"
