@@ -93,7 +93,9 @@ def need_weights(model: Model, *, home: Home) -> Weights:
         return found
     remote = hub_source(model, home=home)
     if remote is not None and not hub.is_installed():
-        raise StoreError(f"the weights of {model.name} come from the Hub; {hub.INSTALL}, then wayframe models pull {model.name}")
+        raise StoreError(
+            f"the weights of {model.name} come from the Hub; {hub.INSTALL}, then wayframe models pull {model.name}"
+        )
     fix = f"wayframe models pull {model.name}" if remote else f"its source is {model.source or 'not given'}"
     if found is None:
         raise StoreError(f"the weights of {model.name} are not here; {fix}")
