@@ -34,7 +34,8 @@ def folder(tmp_path: Path) -> Path:
     pictures.mkdir(parents=True)
     for name in ("dawn.jpg", "day.jpg", "dusk.jpg"):
         (pictures / name).write_bytes(resources.files("wayframe.demo").joinpath(name).read_bytes())
-    return Path(shutil.copytree(EXAMPLES, tmp_path / "examples" / "shapes"))
+    made_here = shutil.ignore_patterns("*.mp4")
+    return Path(shutil.copytree(EXAMPLES, tmp_path / "examples" / "shapes", ignore=made_here))
 
 
 def test_the_examples_of_shapes_run_as_they_say(folder: Path) -> None:
