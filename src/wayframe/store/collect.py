@@ -72,8 +72,8 @@ def collect(
 ) -> list[Garbage]:
     """Remove what `find_garbage` finds; what was removed comes back.
 
-    `unused` is asked once more right before each removal, and held during it: a run may refer to it since the list was
-    made. What was stored again since then stays too.
+    `unused` is asked once more right before each object is removed, and held during it: a run may refer to it since the
+    list was made. What was stored again since then stays too.
     """
     found = find_garbage(store, live_keys=live_keys, live_blobs=live_blobs, older_than=older_than)
     return [gone for item in found if (gone := _removed(store, item, unused=unused))]
@@ -82,16 +82,15 @@ def collect(
 def _removed(
     store: ObjectStore, item: Garbage, *, unused: Callable[[Garbage], AbstractContextManager[bool]]
 ) -> Garbage | None:
-    """What was removed of a piece of garbage; None when it stays."""
-    objects = _unchanged(store, item)
-    if not objects:
-        return None
-    with unused(item) as certain:
-        if not certain:
-            return None
-        for part in objects:
+    """What was removed of a piece of garbage, one object at a time; None when it stays."""
+    gone: list[Stored] = []
+    for part in _unchanged(store, item):
+        with unused(item) as certain:
+            if not certain:
+                break
             _remove(store, part)
-    return replace(item, objects=objects)
+        gone.append(part)
+    return replace(item, objects=tuple(gone)) if gone else None
 
 
 def _artifacts(store: ObjectStore, *, live: Collection[str]) -> Iterator[Garbage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -121,6 +121,17 @@ class Database:
             yield connection
 
     @contextmanager
+    def lasting(self) -> Iterator[Connection]:
+        """A transaction in which long pauses are allowed, while this process runs: it gives a sign of life by itself.
+
+        Raises `StoreError` as `transaction` does, at its end when the session was lost meanwhile.
+        """
+        with self.transaction() as connection, ExitStack() as stack:
+            if self.dialect == "postgresql":
+                stack.enter_context(_awake(connection))
+            yield connection
+
+    @contextmanager
     def _begun(self, *, reads: bool) -> Iterator[Connection]:
         try:
             with self.engine.connect().execution_options(**{READS: reads}) as connection, connection.begin():
@@ -157,6 +168,27 @@ def _may_pass(error: SQLAlchemyError) -> bool:
     if code is not None:
         return code & 0xFF in _PASSES or code == _MOVED
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+@contextmanager
+def _awake(connection: Connection) -> Iterator[None]:
+    """Ask the server something before it takes a session for one whose process is frozen, in a thread."""
+    session, over = connection.connection.driver_connection, threading.Event()
+    if session is None:
+        raise ValueError(connection)
+
+    def ask() -> None:
+        with suppress(session.Error):  # it is lost: the next statement, or the commit, says so
+            while not over.wait(IDLE_SECONDS / 4):
+                session.execute("select 1")
+
+    thread = threading.Thread(target=ask, name="awake", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _with_tls(url: URL) -> URL:

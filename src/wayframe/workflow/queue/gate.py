@@ -26,8 +26,11 @@ def submitting(database: Database) -> Iterator[None]:
 
 @contextmanager
 def collecting(database: Database) -> Iterator[None]:
-    """Held while something is removed: meanwhile no run can be written down, and so none can come to refer to it."""
-    with database.transaction() as connection:
+    """Held while something is removed: meanwhile no run can be written down, and so none can come to refer to it.
+
+    It stays shut for as long as the store takes: PostgreSQL would end a session that is silent for too long.
+    """
+    with database.lasting() as connection:
         if database.file is None:
             connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _GATE})
         yield
