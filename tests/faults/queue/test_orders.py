@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from wayframe.workflow.queue.redo import Redo
 from wayframe.workflow.queue.rows import Outcome, QueueState
 
 pytestmark = pytest.mark.faults
+LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00 (INFO   |WARNING|ERROR  ) \S+ \S")
 
 
 @on("postgresql")
@@ -35,6 +37,8 @@ def test_a_cancelled_run_stops_within_a_second_and_a_step_and_resumes_with_what_
     assert site.completed(run)["outcome"]["digest"] == digest
     assert sorted(site.published(run)) == list(range(6))
     assert {row.segment for row in site.attempts(run) if row.attempt == 2}.isdisjoint(done)
+    said = [line for log in site.folder.glob("*.log") for line in log.read_text().splitlines()]
+    assert [line for line in said if not LINE.match(line) or "Traceback" in line] == []
 
 
 @on("sqlite")

@@ -74,6 +74,10 @@ def test_the_same_as_json() -> None:
     }
 
 
+def test_what_dbos_logs_of_a_workflow_names_its_run() -> None:
+    assert json.loads(line(as_json=True, operationUUID="r1~2.b0f"))["run"] == "r1"
+
+
 def test_an_error_of_ours_is_logged_in_one_line_and_a_bug_with_its_traceback() -> None:
     assert line(as_json=False, error=StoreError("it is full")).endswith("said [redacted]: it is full")
     said = line(as_json=False, error=ZeroDivisionError("division by zero"))

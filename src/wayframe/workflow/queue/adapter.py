@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import _serialization as serialization
-from dbos._error import DBOSException
+from dbos._error import DBOSAwaitedWorkflowCancelledError, DBOSException
 from dbos._migration import get_dbos_migrations, sqlite_migrations
 from sqlalchemy import String, bindparam, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -151,7 +151,21 @@ def _config(database: Database, *, executor_id: str) -> DBOSConfig:
 
 
 def _quiet() -> None:
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_CALM)  # the same one is added once
+
+
+class _Calm(logging.Filter):
+    """Leaves out the exception that DBOS reports when a workflow was cancelled, which is no fault."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        return not isinstance(error, DBOSAwaitedWorkflowCancelledError)
+
+
+_CALM = _Calm()
 
 
 def _engine_arguments(database: Database) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        about = {name: getattr(record, name, None) for name in ("run", "task")}
+        about = {"run": getattr(record, "run", None) or _run_of(record), "task": getattr(record, "task", None)}
         message = redact_text(" ".join((record.getMessage() + self._trouble(record)).split()))
         if self._json:
             facts = {"time": time, "level": record.levelname, "process": self._process, **about, "message": message}
@@ -55,8 +55,8 @@ def log_lines(*, process: str, as_json: bool) -> None:
     root.setLevel(logging.WARNING)
     LOGGER.setLevel(logging.INFO)
     dbos = logging.getLogger("dbos")
-    dbos.handlers[:] = []
-    dbos.propagate = True
+    dbos.handlers[:] = [handler]  # where it finds none, it adds one of its own, which would not redact
+    dbos.propagate = False
 
 
 def log_event(event: RunEvent, *, run_id: str | None) -> None:
@@ -79,6 +79,11 @@ def carried_out(work: Callable[[], bool]) -> int:
         code = REFUSED
     logging.shutdown()
     return code
+
+
+def _run_of(record: logging.LogRecord) -> str | None:
+    """The run whose workflow said it, as DBOS notes that down: RUN~ATTEMPT, and more for a batch."""
+    return str(getattr(record, "operationUUID", "")).partition("~")[0] or None
 
 
 def _parts(
