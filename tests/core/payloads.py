@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.trips import CATALOGUE, HIGH, LOW, WAN
+from core.trips import CATALOGUE, HIGH, LOW, WAN, clip
 from wayframe.core.documents import resolved_json
 from wayframe.core.findings import Finding
 from wayframe.core.lint import Lint, with_findings
-from wayframe.core.payload_export import Exportable, export_payload, read_values
+from wayframe.core.payload_export import export_payload
 from wayframe.core.payload_like import Like
 from wayframe.core.payload_spec import Imported, import_payload, with_import
+from wayframe.core.payload_values import Exportable, read_values
 from wayframe.core.payload_wangp import export_wangp
 from wayframe.core.plan import KeyframeFacts, Plan, make_plan
 from wayframe.core.recipe import lora_files
@@ -130,12 +131,7 @@ class Planned:
 
     def exportable(self) -> Exportable:
         said = resolved_json(self.resolved)
-        return Exportable(
-            images=tuple(keyframe.image for keyframe in self.spec.keyframes),
-            values=read_values(said["values"]),
-            origins=said["origins"],
-            carried=self.spec.carried or {},
-        )
+        return Exportable(spec=self.spec, values=read_values(said["values"]), origins=said["origins"])
 
     def payload(self) -> Data:
         return export_payload(self.exportable())
@@ -156,13 +152,14 @@ def planned_data(data: Data) -> Planned:
 
 
 def planned_spec(spec: TravelSpec, *, imported: Imported | None = None) -> Planned:
-    resolved = resolve(spec, catalogue=CATALOGUE, first_size=(768, 576))
+    clips = [clip()] if spec.continue_from else []
+    resolved = resolve(spec, catalogue=CATALOGUE, first_size=(768, 576), clips=clips)
     resolved = with_import(resolved, imported) if imported else resolved
     width, height = resolved.resolution
-    facts = [
-        KeyframeFacts(digest=f"url:{one.image.split('?')[0]}", width=width, height=height) for one in spec.keyframes
-    ]
+    facts = [KeyframeFacts(digest=f"url:{one.image.split('?')[0]}", width=width, height=height) for one in spec.stops]
     files = lora_files([one.recipe for one in resolved.segments])
-    plan = make_plan(resolved, keyframes=facts, lora_digests={file: f"url:{file}" for file in files}, engine=WAN)
+    plan = make_plan(
+        resolved, keyframes=facts, lora_digests={file: f"url:{file}" for file in files}, engine=WAN, clips=clips
+    )
     plan = with_findings(Lint(plan=plan, resolved=resolved, keyframes=facts, engine=WAN))
     return Planned(spec=spec, resolved=resolved, plan=plan, imported=imported)

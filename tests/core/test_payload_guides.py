@@ -43,6 +43,10 @@ UNIFIED = {"target": "vace", "preprocessing": "canny", "strength": 0.7}
             [{**PLACED, "kind": "depth", "contrast": 0.8, "strength": 0.7}],
         ),
         (
+            {"travel_guidance": {"kind": "vace", "mode": "raw", "strength": 0.7, "videos": [VIDEO]}},
+            [{**PLACED, "kind": "raw", "strength": 0.7}],
+        ),
+        (
             {"structure_guidance": {**UNIFIED, "canny_intensity": 1.0, "depth_contrast": 1.0, "videos": [VIDEO]}},
             [{**PLACED, "kind": "canny", "strength": 0.7}],
         ),
@@ -65,6 +69,8 @@ def test_what_means_the_same_is_a_guide(said: dict[str, Any], guides: list[dict[
         {"structure_videos": [{**VIDEO, "path": "https://example.invalid/a.mp4"}]},
         {"structure_videos": [{**VIDEO, "source_start_frame": 9}]},
         {"structure_videos": [VIDEO], "use_uni3c": True},
+        {"travel_guidance": {"kind": "vace", "videos": [VIDEO]}},
+        {"travel_guidance": {"kind": "uni3c", "mode": "flow", "videos": [VIDEO]}},
     ],
 )
 def test_what_is_not_done_here_is_a_finding_and_no_guide(said: dict[str, Any]):

@@ -25,6 +25,7 @@ def case(raising: Data, quiet: Data | None = None, like: Like = Like.PLAIN) -> C
     return raising, details() if quiet is None else quiet, like
 
 
+MOTION = "motion_settings_expanded[0].amount_of_motion"
 CASES: dict[str, list[Case]] = {
     "payload-overruled": [
         case(details(guidance_scale=1), details(guidance_scale=3)),
@@ -104,6 +105,12 @@ CASES: dict[str, list[Case]] = {
         )
     ],
     "payload-images-unused": [case(details(input_image_paths_resolved=["a.png", "b.png", "c.png", "d.png"]))],
+    "payload-continued-apart": [
+        case(
+            details(1, continue_from_video_resolved_path="a.mp4", frame_overlap_expanded=[6]),
+            details(1, continue_from_video_resolved_path=""),
+        )
+    ],
     "payload-not-stitched": [
         case(details(chain_segments=False)),
         case(details(independent_segments=True), details(1, independent_segments=True)),
@@ -161,7 +168,11 @@ CASES: dict[str, list[Case]] = {
             details(structure_guidance={"target": "uni3c", "videos": [{"path": "v"}]}), details(structure_guidance=None)
         ),
         case(details(use_svi=True), details(use_svi=False)),
-        case(details(motion_settings_expanded=[1]), details(motion_settings_expanded=[])),
+        case(details(travel_guidance={"kind": "uni3c"}), details(travel_guidance={"kind": "none", "videos": []})),
+        case(
+            details(continuation_config={"strategy": "svi_latent_chaining"}),
+            details(continuation_config={"strategy": "guide_overlap_masked"}),
+        ),
         case(segment(use_uni3c=True), segment(use_uni3c=False)),
         case(segment(frame_overlap_from_previous=6), segment(frame_overlap_from_previous=0)),
         case(segment(consolidated_keyframe_positions=[0, 24, 48]), segment(consolidated_keyframe_positions=[0, 48])),
@@ -172,6 +183,10 @@ CASES: dict[str, list[Case]] = {
     ],
     "payload-key-unknown": [
         case(details(num_frame=3)),
+        case(
+            details(motion_settings_expanded=[{"amount": 1}, None]),
+            details(motion_settings_expanded=[{"amount_of_motion": 1}, None]),
+        ),
         case(task(details(), new_key=1), task(details())),
         case(details(phase_config={**THREE, "flow_shfit": 5}), details(phase_config=THREE)),
         case(segment(phase_config={**THREE, "flow_shfit": 5}), segment(phase_config=THREE)),
@@ -252,6 +267,8 @@ def test_overlaps_are_made_even_and_fit(given: int | list[int], frames: list[int
         ({"phase_configs_expanded": [None, THREE]}, "phase_configs_expanded", "2 values for 4 segments"),
         ({"loras_per_segment_expanded": [None, []]}, "loras_per_segment_expanded", "2 values for 4 segments"),
         ({"input_image_paths_resolved": ["a", "b"]}, "input_image_paths_resolved", "2 pictures for 4 segments"),
+        ({"motion_settings_expanded": [None, None]}, "motion_settings_expanded", "2 values for 4 segments"),
+        ({"motion_settings_expanded": [{"amount_of_motion": 2}]}, MOTION, "must be 1 or less"),
         ({"generation_mode": "spiral"}, "generation_mode", "expected batch or timeline"),
         ({"fps_helpers": 23.976}, "fps_helpers", "expected a whole number"),
         ({"parsed_resolution_wh": "8x576"}, "parsed_resolution_wh", "sides must be 16 or more"),
@@ -367,7 +384,8 @@ def test_frames_a_second_are_upstreams_sixteen_unless_given():
 
 def test_strict_refuses_what_is_not_done_here_and_what_is_not_known():
     with pytest.raises(
-        PayloadError, match=r"audio_url: upstream adds sound; that is not done here \(and 1 more: mood\)"
+        PayloadError,
+        match=r"audio_url: upstream adds sound; that is not done here \(name a file .*\) \(and 1 more: mood\)",
     ):
         planned(details(audio_url="a.mp3", mood="calm"), strict=True)
     with pytest.raises(PayloadError, match="mood: is not a known key"):

@@ -206,7 +206,7 @@ def _of_segment(parts: Mapping[str, Data]) -> Data:
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise PayloadError("payload", f"lacks {', '.join(missing)}", fix=f"segment {index} needs them")
-    own_loras = parts["individual"].get("segment_loras")
+    own_loras, motion = parts["individual"].get("segment_loras"), _entry(details.get("motion_settings_expanded"), index)
     return {
         **{key: value for key, value in merged.items() if key in READ and key not in SEGMENT_GONE},
         "model_name": needed["model_name"],
@@ -222,6 +222,8 @@ def _of_segment(parts: Mapping[str, Data]) -> Data:
         "enhance_prompt": False,
         "phase_configs_expanded": [],
         "loras_per_segment_expanded": [own_loras] if own_loras else [],
+        "motion_settings_expanded": [motion] if motion and "amount_of_motion" not in near else [],
+        "continue_from_video_resolved_path": None,
     }
 
 

@@ -29,11 +29,12 @@ _OF_KIND = ("vace", "i2v", "t2v", "flf2v")
 _LEVELS = ("individual", "params", "details")
 _ONE_A_SEGMENT = (
     *("segment_frames_expanded", "base_prompts_expanded", "negative_prompts_expanded", "enhanced_prompts_expanded"),
-    *("phase_configs_expanded", "loras_per_segment_expanded"),
+    *("phase_configs_expanded", "loras_per_segment_expanded", "motion_settings_expanded"),
 )
 _LISTS_OF_ALL = frozenset(
     {"phase_configs_expanded", "loras_per_segment_expanded", "enhanced_prompts_expanded", "base_prompt"}
-    | {"negative_prompt", "text_before_prompts", "text_after_prompts"}
+    | {"negative_prompt", "text_before_prompts", "text_after_prompts", "motion_settings_expanded"}
+    | {"continue_from_video_resolved_path"}
 )
 
 

@@ -7,117 +7,32 @@ it. What an import carried along is given back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from wayframe.core.loras import ABSENT, multiplier_text, parse_multiplier
-from wayframe.core.payload_keys import SWITCHES
+from wayframe.core.payload_features import after_keys, bridge_words, guide_words, without_guides
+from wayframe.core.payload_keys import AUDIO, STITCH, SWITCHES
 from wayframe.core.payload_look import look_keys
 from wayframe.core.payload_models import MODELS, UPSTREAM_NAMES
+from wayframe.core.payload_values import Exportable, ResolvedLora, ResolvedSegment, ResolvedValues
+from wayframe.core.payload_wire import said
 from wayframe.core.recipe import BY_BOUNDARY
 from wayframe.core.schedule import Solver, thresholds, timesteps
-from wayframe.core.spec import field_path
+from wayframe.core.spec import TravelSpec
 from wayframe.errors import PayloadError
 
 Said = dict[str, Any]
 UPSTREAM_PHASES = (2, 3)
 _GUIDANCE_KEYS = ("guidance_scale", "guidance2_scale", "guidance3_scale")
+_CONTINUATION = "continuation_config"
 _SHAPES = ("task", "details", "segment")
-
-
-class _Level(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ResolvedPhase(_Level):
-    """A phase of the resolved level."""
-
-    steps: int
-    guidance: float
-    expert: str
-
-
-class ResolvedLora(_Level):
-    """A LoRA of the resolved level; `bundle` is the name of the bundle that brings it, or empty."""
-
-    file: str
-    multiplier: str
-    bundle: str = ""
-
-
-class ResolvedSegment(_Level):
-    """A segment of the resolved level."""
-
-    prompt: str
-    negative_prompt: str
-    seed: int
-    amount_of_motion: float
-    sample_solver: Solver
-    flow_shift: float
-    phases: tuple[ResolvedPhase, ...]
-    loras: tuple[ResolvedLora, ...]
-    cfg_star: bool = False
-    cfg_zero: int = 0
-    bundles: dict[str, str] = Field(default_factory=dict)
-    look: dict[str, float | bool] | None = None
-    hold: int = 0
-    given: dict[str, int] | None = None
-    ends: tuple[int | None, int | None] | None = None
-
-    @property
-    def named(self) -> tuple[ResolvedLora, ...]:
-        """The LoRAs without those that a switch of the payload brings."""
-        return tuple(lora for lora in self.loras if not self.bundles.get(lora.bundle))
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Steps of each phase."""
-        return tuple(phase.steps for phase in self.phases)
-
-
-class ResolvedValues(_Level):
-    """The resolved level of a record: every value that a run goes by."""
-
-    mode: str
-    chaining: str
-    overlap: tuple[int, ...]
-    segment_frames: tuple[int, ...]
-    fps: int | str
-    resolution: str
-    model: str | None
-    segments: tuple[ResolvedSegment, ...] = Field(min_length=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exportable:
-    """What an export is made of: the pictures, every resolved value, and what an import carried along."""
-
-    images: tuple[str, ...]
-    values: ResolvedValues
-    origins: Mapping[str, str]
-    carried: Mapping[str, Any]
-
-    def said(self, word: str) -> bool:
-        """Whether a value of the first segment was asked for, and is not a default of ours."""
-        return self.origins.get(f"segments[0].{word}") != "default"
-
-
-def read_values(values: object) -> ResolvedValues:
-    """The values of a record's resolved level. Raises `PayloadError` when they are not what they should be."""
-    try:
-        return ResolvedValues.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise PayloadError(f"resolved.{field_path(first['loc'])}", first["msg"], first["input"]) from error
 
 
 def export_payload(source: Exportable) -> Said:
     """The payload in the shape in which it was imported, else bare orchestrator_details.
 
     Raises `PayloadError` for what upstream cannot be told: no model, one of four or more phases, segments with seeds of
-    their own, a frame rate that is not whole.
+    their own, a frame rate that is not whole, and what it has no key for.
     """
     carried = source.carried
     shape = carried.get("shape", "details")
@@ -126,16 +41,52 @@ def export_payload(source: Exportable) -> Said:
     parts = {name: dict(carried.get(name) or {}) for name in ("task", "params", "details", "individual")}
     if shape == "segment":
         return _segment_payload(source, parts)
-    details = {**_advanced(parts["details"], _travel(source)), **parts["details"]}
+    trip, kept = source.without_bridges, _kept(source, parts)
+    details = {**_advanced(kept["details"], _travel(trip)), **kept["details"]}
     details |= _switched(source.values, carried=details)
-    details |= look_keys([one.look for one in source.values.segments], segment_index=0, carried=details)
+    details |= look_keys([one.look for one in trip.values.segments], segment_index=0, carried=details)
+    details |= after_keys(source.spec, carried=details)
+    details |= _transitions(source, carried=details)
     if details.get("enhance_prompt"):
         details["enhanced_prompts_expanded"] = details["base_prompts_expanded"]
     if shape == "details":
         return details
-    if not parts["task"]:
-        return {**parts["params"], "orchestrator_details": details}
-    return {**parts["task"], "params": {**parts["params"], "orchestrator_details": details}}
+    if not kept["task"]:
+        return {**kept["params"], "orchestrator_details": details}
+    return {**kept["task"], "params": {**kept["params"], "orchestrator_details": details}}
+
+
+def _kept(source: Exportable, parts: Mapping[str, Said]) -> dict[str, Said]:
+    """What was carried along, as far as it still says what the spec says: guides, transitions and chaining are anew."""
+    kept, guides = dict(parts), guide_words(source.spec, fps=source.values.fps, carried=parts)
+    if guides is not None:
+        kept = {name: without_guides(part) for name, part in parts.items()}
+        kept["details"] |= guides
+    gone = () if source.spec.bridges else (STITCH,)
+    strategy = said(kept["details"]).get(_CONTINUATION)
+    if strategy is not None and _chains(strategy) is not (source.values.chaining == "chained"):
+        gone = (*gone, _CONTINUATION)
+    kept["details"] = {key: value for key, value in kept["details"].items() if key not in gone}
+    return kept
+
+
+def _chains(config: object) -> bool | None:
+    """Whether a continuation_config chains segments; None where its strategy is not one of ours."""
+    strategy = config.get("strategy") or "none" if isinstance(config, Mapping) else None
+    return {"none": False, "guide_overlap_masked": True}.get(str(strategy))
+
+
+def _transitions(source: Exportable, *, carried: Mapping[str, Any]) -> Said:
+    """The stitch_config that stands for the bridges."""
+    words = bridge_words(source)
+    if words is None:
+        return {}
+    first, bridge = (next(one for one in source.values.segments if one.is_bridge is kind) for kind in (False, True))
+    own = {"phase_config": _phase_config(bridge)} if bridge.recipe != first.recipe else {}
+    config = carried.get(STITCH)
+    before = config if isinstance(config, Mapping) else {}
+    kept = {key: value for key, value in before.items() if key not in ("phase_config", "loras")}
+    return {STITCH: {**kept, **words, **own}}
 
 
 def _advanced(carried: Mapping[str, Any], details: Said) -> Said:
@@ -152,7 +103,7 @@ def _travel(source: Exportable) -> Said:
         "parsed_resolution_wh": values.resolution,
         "num_new_segments_to_generate": len(values.segments),
         "segment_frames_expanded": list(values.segment_frames),
-        "frame_overlap_expanded": list(values.overlap),
+        "frame_overlap_expanded": _overlaps(source),
         "base_prompts_expanded": [segment.prompt for segment in values.segments],
         "negative_prompts_expanded": [segment.negative_prompt for segment in values.segments],
         "input_image_paths_resolved": list(source.images),
@@ -162,24 +113,44 @@ def _travel(source: Exportable) -> Said:
         "seed_base": _shared("seed", [segment.seed for segment in values.segments]),
         **_denoising(first),
     }
+    if source.spec.continue_from:
+        details["continue_from_video_resolved_path"] = source.spec.continue_from
     if source.said("amount_of_motion"):
         motions = [segment.amount_of_motion for segment in values.segments]
-        details["amount_of_motion"] = _shared("amount_of_motion", motions)
-    if any(_recipe(segment) != _recipe(first) for segment in values.segments):
+        details["amount_of_motion"] = motions[0]
+        own = [{"amount_of_motion": motion} for motion in motions] if len({*motions}) > 1 else []
+        details |= {"motion_settings_expanded": own} if own else {}
+    if any(segment.recipe != first.recipe for segment in values.segments):
         details["phase_configs_expanded"] = [_phase_config(segment) for segment in values.segments]
     return details
 
 
 def _check_shape(source: Exportable) -> None:
     """Raise `PayloadError` for a segment that does not lie between two pictures: upstream cannot be told of it."""
-    segments = source.values.segments
+    segments, continues = source.values.segments, bool(source.continued)
     for index, segment in enumerate(segments):
-        if segment.hold or segment.given or segment.ends:
-            problem = "is a hold, lead, trail or bridge, or goes on with a video; upstream has none of these"
+        first = index - continues
+        usual = (None if first < 0 else first, first + 1)
+        given = segment.given and not (continues and index == 0)
+        if segment.hold or given or (segment.ends and segment.ends != usual):
+            problem = "is a hold, lead or trail; upstream has none of these"
             raise PayloadError(f"segments[{index}]", problem, fix="leave it out of the spec")
-    if len(segments) != max(len(source.images) - 1, 1):
+    if len(segments) != max(len(source.images) - (not continues), 1):
         problem = f"{len(segments)} of them for {len(source.images)} pictures; upstream has one less than pictures"
         raise PayloadError("segments", problem, fix="use one segment for a lone keyframe")
+
+
+def _overlaps(source: Exportable) -> list[int]:
+    """The frames that neighbours share, with those of a continued video first."""
+    values, frames = source.values, source.continued
+    if not frames:
+        return list(values.overlap)
+    if values.chaining == "chained":
+        return [frames, *values.overlap]
+    if frames > 1:
+        fix = "say chaining: chained, or overlap 1 with the video"
+        raise PayloadError("overlap", "upstream starts unchained segments from one frame of a video", frames, fix=fix)
+    return [0, *values.overlap]
 
 
 def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
@@ -187,6 +158,7 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
     values, segment = source.values, source.values.segments[0]
     if len(values.segments) > 1:
         raise PayloadError("carried.shape", f"a segment's payload holds one segment, not {len(values.segments)}")
+    _check_alone(source.spec)
     params = {
         "model_name": _model_name(source),
         "parsed_resolution_wh": values.resolution,
@@ -204,6 +176,7 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
     carried = parts["details"] | parts["params"] | parts["individual"]
     looks, at = [one.look for one in values.segments], int(carried.get("segment_index") or 0)
     switched = {**_switched(values, carried=carried), **look_keys(looks, segment_index=at, carried=carried)}
+    switched |= after_keys(source.spec, carried={**carried, AUDIO: ""})
     params = _advanced(carried, params | switched)
     params.setdefault("segment_index", 0)
     if parts["individual"]:
@@ -211,6 +184,18 @@ def _segment_payload(source: Exportable, parts: Mapping[str, Said]) -> Said:
         params["individual_segment_params"] = own
     params["orchestrator_details"] = parts["details"]
     return {**parts["task"], "params": params} if parts["task"] else params
+
+
+def _check_alone(spec: TravelSpec) -> None:
+    """Raise `PayloadError` for what only the payload of a whole travel is read to say."""
+    alone = {
+        "guides": spec.guides,
+        "continue_from": spec.continue_from,
+        "after.audio": spec.after and spec.after.audio,
+    }
+    for word, said_of_it in alone.items():
+        if said_of_it:
+            raise PayloadError(word, "has no place in a segment's payload", fix="leave it out of the spec")
 
 
 def _switched(values: ResolvedValues, *, carried: Mapping[str, Any]) -> Said:
@@ -236,10 +221,6 @@ def _cfg(segment: ResolvedSegment) -> tuple[bool, int]:
 def _is_on(value: object, *, off: object) -> bool:
     """Whether a carried switch says that it is on."""
     return value not in (None, "", off)
-
-
-def _recipe(segment: ResolvedSegment) -> tuple[object, ...]:
-    return segment.sample_solver, segment.flow_shift, segment.phases, segment.loras
 
 
 def _model_name(source: Exportable) -> str:

@@ -1,4 +1,4 @@
-"""Upstream's three ways to name guide videos, as far as they mean what guides mean here."""
+"""Upstream's four ways to name guide videos, as far as they mean what guides mean here."""
 
 from __future__ import annotations
 
@@ -40,10 +40,15 @@ def payload_guides(payload: Payload) -> PayloadGuides:
     Nothing for what is not done here: Uni3C, edges of another intensity, videos that are addresses, settings that are
     not known.
     """
+    return PayloadGuides() if payload.shape is Shape.SEGMENT else read_guides(payload.rest)
+
+
+def read_guides(parts: Mapping[str, Mapping[str, object]]) -> PayloadGuides:
+    """The guides that the parts of a payload for a whole travel speak of."""
     said: Said = {}
     for part in reversed(_PARTS):
-        said.update(payload.rest.get(part, {}))
-    if payload.shape is Shape.SEGMENT or said.get("use_uni3c"):
+        said.update(parts.get(part, {}))
+    if said.get("use_uni3c"):
         return PayloadGuides()
     for key, videos, shared in _forms(said):
         words = [_words(video, shared=shared) for video in videos if isinstance(video, Mapping)]
@@ -58,6 +63,10 @@ def _forms(said: Said) -> list[tuple[str, Sequence[object], Said]]:
     """Each form that is there: its key, its videos, and what holds for all of them."""
     unified, old = said.get("structure_guidance"), {word: said[key] for key, word in _OLD.items() if key in said}
     forms: list[tuple[str, Sequence[object], Said]] = []
+    travel = said.get("travel_guidance")
+    if isinstance(travel, Mapping) and isinstance(travel.get("videos"), list):
+        both = {"target": travel.get("kind"), "preprocessing": travel.get("mode") or "unsaid"}
+        forms.append(("travel_guidance", travel["videos"], {**travel, "videos": None, **both}))
     if isinstance(unified, Mapping) and isinstance(unified.get("videos"), list):
         forms.append(("structure_guidance", unified["videos"], {**unified, "videos": None}))
     if isinstance(said.get("structure_videos"), list):

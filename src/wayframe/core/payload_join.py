@@ -45,11 +45,18 @@ _OWN = frozenset(
     )
 )
 """Keys that are read here, and not with those of a travel."""
-_UNSUPPORTED: Mapping[str, str] = {
-    "loop_first_clip": "joins the first clip to itself, played backwards",
-    "enhance_prompt": "lets a model write the prompt of each bridge",
-    "regenerate_anchors": "renders the frames beside the gap anew",
+_UNSUPPORTED: Mapping[str, tuple[str, str]] = {
+    "loop_first_clip": (
+        "joins the first clip to itself, played backwards, and leaves the others out",
+        "make a video of it that runs backwards, and join the two",
+    ),
+    "enhance_prompt": (
+        "lets a model write the prompt of each bridge from the frames around it",
+        "say what happens there in prompt, or for each bridge in join.bridges",
+    ),
+    "regenerate_anchors": ("renders the frames beside the gap anew", "take them out: a larger replace and gap"),
 }
+"""What upstream does, and what to do here."""
 _OF_A_BRIDGE = ("prompt", "negative_prompt", "seed")
 _KEPT = (*RecipeSpec.model_fields, "model", "seed", "bundles")
 
@@ -205,9 +212,9 @@ def _form(details: Mapping[str, JsonValue], *, wire: _Wire) -> Said:
 
 
 def _unsupported(details: Mapping[str, JsonValue]) -> Iterator[Finding]:
-    for key, effect in _UNSUPPORTED.items():
+    for key, (effect, instead) in _UNSUPPORTED.items():
         if details.get(key):
-            message = f"{key}: upstream {effect}; that is not done here"
+            message = f"{key}: upstream {effect}; that is not done here ({instead})"
             yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": str(details[key])})
 
 

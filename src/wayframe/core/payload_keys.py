@@ -22,11 +22,12 @@ OPTIONAL = (
     *("phase_config", "phase_configs_expanded", "loras_per_segment_expanded", "additional_loras", "loras"),
     *("lora_names", "lora_multipliers", "generation_mode", "chain_segments", "independent_segments", "fps_helpers"),
     *("amount_of_motion", "enhanced_prompts_expanded", "text_before_prompts", "text_after_prompts"),
+    *("motion_settings_expanded", "continue_from_video_resolved_path"),
 )
 """Read when they are there, and written again by an export as far as they still say something."""
 CONSULTED = (
     *("advanced_mode", "enhance_prompt", "model", "model_type", "selected_phase_preset_id"),
-    *("base_prompt", "negative_prompt"),
+    *("base_prompt", "negative_prompt", "continuation_config"),
 )
 """Read where other keys leave something open or contradict each other, and carried along as they are."""
 Switch = Literal["use_causvid_lora", "apply_causvid", "use_lighti2x_lora", "apply_reward_lora", "use_styleboost_loras"]
@@ -85,18 +86,28 @@ CARRIED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsupported:
-    """What upstream does because of a key, and the values at which it does nothing."""
+    """What upstream does because of a key, the values at which it does nothing, and what to do here instead."""
 
     effect: str
     neutral: tuple[object, ...] = (False, "")
     entries: int = 0
     """A list of so many entries, or of fewer, does nothing."""
+    instead: str = ""
 
 
-_GUIDE = Unsupported(effect="lets a guide video steer the motion", neutral=(False, "", {}, {"kind": "none"}))
+_GUIDE = Unsupported(
+    effect="lets a guide video steer the motion",
+    neutral=(False, "", {}),
+    instead="say in guides what a VACE model shall follow",
+)
 _NO_FADE = '{"low_point":0.0,"high_point":1.0,"curve_type":"ease_in_out","duration_factor":0.0}'
 _FADE = Unsupported(effect="fades the keyframes of the guide video in and out", neutral=("", "{}", _NO_FADE))
-_STARTING = Unsupported(effect="changes the first frames of later segments", neutral=(0,))
+_STARTING = Unsupported(
+    effect="changes the first frames of later segments",
+    neutral=(0,),
+    instead="look changes the colours of whole segments",
+)
+_REFERENCES = Unsupported(effect="shows reference pictures to the model")
 UNSUPPORTED: Mapping[str, Unsupported] = {
     **dict.fromkeys(
         (
@@ -113,28 +124,49 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
         ),
         _STARTING,
     ),
-    "use_svi": Unsupported(effect="chains segments by latents (SVI)"),
-    "svi_predecessor_video_url": Unsupported(effect="chains segments by latents (SVI)"),
-    "frame_overlap_from_previous": Unsupported(
-        effect="starts the segment from the last frames of the one before", neutral=(0,)
+    "use_svi": Unsupported(
+        effect="chains segments by latents (SVI)", instead="chaining: chained goes on from the last frames"
     ),
-    "continuation_config": Unsupported(effect="continues a video or chains segments in another way", neutral=({},)),
-    "continue_from_video_resolved_path": Unsupported(effect="continues another video"),
-    "show_input_images": Unsupported(effect="shows the pictures above the video (here: look.banner, in its corners)"),
-    "crossfade_sharp_amt": Unsupported(effect="sharpens blended frames (curve: upstream does it too)", neutral=(0,)),
-    "stitch_config": Unsupported(effect="joins the segments by rendered transitions", neutral=({}, "")),
-    AUDIO: Unsupported(effect="adds sound"),
-    "params_json_str_override": Unsupported(effect="overrides settings of the engine"),
-    "vace_image_refs_to_prepare_by_worker": Unsupported(effect="shows reference pictures to the model"),
-    "vace_image_refs_to_prepare_by_headless": Unsupported(effect="shows reference pictures to the model"),
-    "motion_settings_expanded": Unsupported(effect="sets the motion of single segments"),
+    "svi_predecessor_video_url": Unsupported(
+        effect="chains segments by latents (SVI)", instead="continue_from goes on from the last frames of a video"
+    ),
+    "frame_overlap_from_previous": Unsupported(
+        effect="starts the segment from the last frames of the one before",
+        neutral=(0,),
+        instead="import the whole travel, or name that segment's video in continue_from",
+    ),
+    "continue_from_video_resolved_path_for_guide": Unsupported(
+        effect="continues another video", instead="import the whole travel, or name the video in continue_from"
+    ),
+    "show_input_images": Unsupported(
+        effect="shows the pictures above the video", instead="look: {banner: true} shows them in its corners"
+    ),
+    "crossfade_sharp_amt": Unsupported(
+        effect="sharpens blended frames", neutral=(0,), instead="curve: upstream does it, too"
+    ),
+    "stitch_config": Unsupported(
+        effect="joins the segments by rendered transitions", neutral=({}, ""), instead="import the whole travel"
+    ),
+    AUDIO: Unsupported(effect="adds sound", instead="name a file in after.audio"),
+    "params_json_str_override": Unsupported(
+        effect="overrides settings of the engine", instead="say them in the words of a spec"
+    ),
+    "vace_image_refs_to_prepare_by_worker": _REFERENCES,
+    "vace_image_refs_to_prepare_by_headless": _REFERENCES,
     "regenerate_anchors": Unsupported(effect="renders the keyframes anew"),
-    "consolidated_keyframe_positions": Unsupported(effect="renders several segments as one", entries=2),
+    "consolidated_keyframe_positions": Unsupported(
+        effect="renders several segments as one", entries=2, instead="import the whole travel, segment by segment"
+    ),
     "fade_in_params_json_str": _FADE,
     "fade_out_params_json_str": _FADE,
-    "continue_from_video_resolved_path_for_guide": Unsupported(effect="continues another video"),
-    "debug_mode": Unsupported(effect="keeps files for debugging"),
+    "debug_mode": Unsupported(effect="keeps files for debugging", instead="every run keeps its segments and debug.log"),
 }
+
+
+def not_done(key: str) -> str:
+    """What is said of a key that is not supported: what upstream does, and what to do here."""
+    known = UNSUPPORTED[key]
+    return f"{key}: upstream {known.effect}; that is not done here{f' ({known.instead})' if known.instead else ''}"
 
 
 def is_neutral(key: str, value: object) -> bool:
@@ -142,6 +174,8 @@ def is_neutral(key: str, value: object) -> bool:
     known = UNSUPPORTED[key]
     if isinstance(value, list):
         return len(value) <= known.entries
+    if isinstance(value, Mapping) and value.get("kind") == "none":
+        return True
     return value is None or any(value == neutral for neutral in known.neutral)
 
 

@@ -146,6 +146,14 @@ PAYLOAD_CONTEXT_FRAMES = rule(
     "the one planned here by the sum of the overlaps.",
     action="Lengthen the segments by their overlaps if the longer video is wanted.",
 )
+PAYLOAD_CONTINUED = rule(
+    "payload-continued-apart",
+    Severity.INFO,
+    title="Upstream puts the continued video in front of the new one",
+    why="Its stitch takes the whole video that is continued as the first piece. Here a video is made that begins with "
+    "the last frames of the other one, exactly.",
+    action="Play the new video after the other one, without the frames that both have.",
+)
 PAYLOAD_SOLVER = rule(
     "payload-solver-read",
     Severity.WARNING,

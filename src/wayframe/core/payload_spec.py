@@ -6,7 +6,7 @@ its `carried` block, so that an export gives it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from wayframe.core.catalogue import Bundle, Catalogue, Model
 from wayframe.core.findings import Finding, finding
 from wayframe.core.payload import Payload, Shape, names_a_key, read_payload
 from wayframe.core.payload_conflicts import conflicts
-from wayframe.core.payload_frames import Frames, each, read_frames
+from wayframe.core.payload_frames import Frames, read_frames
 from wayframe.core.payload_guides import payload_guides
 from wayframe.core.payload_keys import (
     CARRIED,
@@ -27,6 +27,7 @@ from wayframe.core.payload_keys import (
     UPSCALE,
     is_done_later,
     is_neutral,
+    not_done,
     short,
 )
 from wayframe.core.payload_like import Like
@@ -35,13 +36,13 @@ from wayframe.core.payload_models import upstream_model
 from wayframe.core.payload_phases import Denoising, configured, loose, of_segment
 from wayframe.core.payload_rules import (
     PAYLOAD_CARRIED,
-    PAYLOAD_PROMPT,
     PAYLOAD_SECRET,
     PAYLOAD_SEED,
     PAYLOAD_UNKNOWN,
     PAYLOAD_UNSUPPORTED,
 )
-from wayframe.core.payload_wire import Data, Wire, WirePhase, WirePhases
+from wayframe.core.payload_texts import Texts
+from wayframe.core.payload_wire import Data, Wire, WireMotion, WirePhase, WirePhases
 from wayframe.core.resolve import Resolved
 from wayframe.core.spec import TravelSpec, parse_spec
 from wayframe.errors import PayloadError
@@ -88,11 +89,11 @@ def import_payload(
     frames = read_frames(wire, model=model, like=like)
     bundles = _bundles(wire, catalogue=catalogue)
     shared, own = _denoising(wire, model=under(bundles, model=model), like=like)
-    texts = _Texts.of(wire)
+    texts = Texts.of(wire)
     guides = payload_guides(payload)
     keys = tuple(_key_findings(payload, guides=guides.key))
     if strict:
-        _refuse_unsupported(keys)
+        _refuse_unsupported((*frames.findings, *keys))
     spec: Said = {
         **_travel(wire, frames=frames, model=model),
         **shared.words,
@@ -100,7 +101,7 @@ def import_payload(
         **texts.words,
         **({"bundles": [bundle.name for bundle in bundles]} if bundles else {}),
         **({"guides": guides.words} if guides.words else {}),
-        "keyframes": _keyframes(frames, texts=texts, own=own, looks=look_words(payload, segments=len(frames.frames))),
+        **_stops(frames, parts=_parts(payload, frames=frames, texts=texts, own=own)),
         "carried": _carried(payload),
     }
     found = [*conflicts(payload, model=model), *frames.findings, *shared.findings]
@@ -109,6 +110,9 @@ def import_payload(
     origins = {**_ORIGINS, **_other_origins(wire), **texts.origins, **shared.origins}
     for index, one in enumerate(own):
         origins |= {f"segments[{index}].{word}": origin for word, origin in (one.origins if one else {}).items()}
+    for index in range(len(own) if wire.motion_settings_expanded else 0):
+        if _of_all(wire.motion_settings_expanded, index):
+            origins[f"segments[{index}].amount_of_motion"] = "payload:motion_settings_expanded"
     return Imported(
         spec=parse_spec(spec),
         findings=tuple(found),
@@ -139,6 +143,7 @@ _ORIGINS: Mapping[str, str] = {
 
 def _other_origins(wire: Wire) -> Said:
     given = {"chaining": "independent_segments"} if wire.chain_segments is None and wire.independent_segments else {}
+    given |= {"chaining": "continuation_config"} if wire.continuation_config is not None else {}
     said = {word: f"payload:{key}" for word, key in given.items()}
     for word, key in (("chaining", "chain_segments"), ("mode", "generation_mode"), ("fps", "fps_helpers")):
         if getattr(wire, key) is None and word not in said:
@@ -167,8 +172,10 @@ def _travel(wire: Wire, *, frames: Frames, model: Model) -> Said:
     }
     if frames.mode == "batch":
         words["segment_frames"] = list(frames.frames)
-    if frames.overlaps:
-        words["overlap"] = list(frames.overlaps)
+    if frames.shared:
+        words["overlap"] = list(frames.shared)
+    if frames.continued:
+        words["continue_from"] = wire.continue_from_video_resolved_path
     if wire.seed_base is not None and wire.seed_base >= 0:
         words["seed"] = wire.seed_base
     if (wire.upscale_factor or 0) > 1:
@@ -187,7 +194,8 @@ def _denoising(wire: Wire, *, model: Model, like: Like) -> tuple[Denoising, list
     )
     count = wire.num_new_segments_to_generate
     configs, loras = wire.phase_configs_expanded, wire.loras_per_segment_expanded
-    for key, values in (("phase_configs_expanded", configs), ("loras_per_segment_expanded", loras)):
+    lists = {"phase_configs_expanded": configs, "loras_per_segment_expanded": loras}
+    for key, values in {**lists, "motion_settings_expanded": wire.motion_settings_expanded}.items():
         if 1 < len(values) < count:
             raise PayloadError(
                 key, f"{len(values)} values for {count} segments", fix="give one for each, or one for all"
@@ -217,79 +225,30 @@ def _of_all(values: tuple[_T | None, ...], index: int) -> _T | None:
     return values[0] if len(values) == 1 else values[index]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Texts:
-    """The prompts of all segments, None for those that a model is to write, and the words of the spec beside them."""
-
-    prompts: tuple[str | None, ...]
-    negative: tuple[str, ...]
-    words: Said
-    origins: Mapping[str, str]
-    findings: tuple[Finding, ...]
-
-    @classmethod
-    def of(cls, wire: Wire) -> _Texts:
-        count = wire.num_new_segments_to_generate
-        base = each(wire.base_prompts_expanded, count=count, key="base_prompts_expanded")
-        negative = each(wire.negative_prompts_expanded, count=count, key="negative_prompts_expanded")
-        enhanced = wire.enhanced_prompts_expanded
-        if enhanced:
-            enhanced = each(enhanced, count=count, key="enhanced_prompts_expanded")
-        written = [enhanced[index].strip() and enhanced[index] if enhanced else "" for index in range(count)]
-        used = [written[index] if wire.enhance_prompt and written[index] else base[index] for index in range(count)]
-        missing = [wire.enhance_prompt and not text.strip() for text in used]
-        return cls(
-            prompts=tuple(
-                None if gap else text if text.strip() else wire.base_prompt
-                for text, gap in zip(used, missing, strict=True)
-            ),
-            negative=tuple(text if text.strip() else wire.negative_prompt for text in negative),
-            words=_prompt_words(wire, missing=any(missing)),
-            origins={
-                f"segments[{index}].prompt": _prompt_origin(text, base=base[index], missing=missing[index])
-                for index, text in enumerate(used)
-            },
-            findings=tuple(_not_enhanced(wire, base=base, written=written)),
-        )
+def _parts(payload: Payload, *, frames: Frames, texts: Texts, own: list[Denoising | None]) -> list[Said]:
+    """What each segment says of itself."""
+    wire, looks = payload.wire, look_words(payload, segments=len(frames.frames))
+    parts: list[Said] = []
+    for index, denoising in enumerate(own):
+        prompt, motion = texts.prompts[index], _of_all(wire.motion_settings_expanded, index)
+        part: Said = {} if prompt is None else {"prompt": prompt}
+        part["negative_prompt"] = texts.negative[index]
+        part |= denoising.words if denoising else {}
+        part |= {"look": looks[index]} if looks[index] else {}
+        if motion and motion.amount_of_motion is not None and not wire.advanced_mode:
+            part["amount_of_motion"] = motion.amount_of_motion
+        parts.append(part)
+    return parts
 
 
-def _prompt_words(wire: Wire, *, missing: bool) -> Said:
-    """What the whole spec says of prompts; the base prompt stands where a model is to write one."""
-    around = {"text_before": wire.text_before_prompts.strip(), "text_after": wire.text_after_prompts.strip()}
-    words: Said = {name: text for name, text in around.items() if text}
-    if missing and wire.base_prompt.strip():
-        words["prompt"] = wire.base_prompt
-    return {**words, "prompts": {"write": "missing"}} if wire.enhance_prompt else words
-
-
-def _prompt_origin(text: str, *, base: str, missing: bool) -> str:
-    if missing:
-        return "payload:base_prompt"
-    return f"payload:{'enhanced' if text != base else 'base'}_prompts_expanded"
-
-
-def _not_enhanced(wire: Wire, *, base: Sequence[str], written: Sequence[str]) -> Iterator[Finding]:
-    kept = [index for index, text in enumerate(base) if text.strip() and not written[index]]
-    if wire.enhance_prompt and kept:
-        message = f"enhance_prompt is on, and segments {kept} have a prompt of their own, which stays as it is"
-        yield finding(PAYLOAD_PROMPT, message, where="prompt", evidence={"segments": kept})
-
-
-def _keyframes(frames: Frames, *, texts: _Texts, own: list[Denoising | None], looks: list[Said]) -> list[Said]:
+def _stops(frames: Frames, *, parts: list[Said]) -> Said:
+    """The keyframes, each with what the segment that begins there says, and the lead of what continues a video."""
+    lead, begun = (parts[:1], parts[1:]) if frames.continued else ([], parts)
     keyframes: list[Said] = []
     for index, image in enumerate(frames.images):
-        keyframe: Said = {"image": image}
-        if frames.mode == "timeline":
-            keyframe["at"] = frames.positions[index]
-        if index < len(frames.frames):
-            prompt = texts.prompts[index]
-            keyframe |= {} if prompt is None else {"prompt": prompt}
-            keyframe["negative_prompt"] = texts.negative[index]
-            denoising = own[index]
-            keyframe |= denoising.words if denoising else {}
-            keyframe |= {"look": looks[index]} if looks[index] else {}
-        keyframes.append(keyframe)
-    return keyframes
+        place = {"at": frames.positions[index]} if frames.mode == "timeline" else {}
+        keyframes.append({"image": image, **place, **(begun[index] if index < len(begun) else {})})
+    return {"keyframes": keyframes, **({"lead": lead[0]} if lead else {})}
 
 
 def _seed_findings(wire: Wire) -> Iterator[Finding]:
@@ -315,14 +274,14 @@ def _key_findings(payload: Payload, *, guides: str | None) -> Iterator[Finding]:
             if key == guides or _is_switched_on(payload, key) or is_done_later(key, _carried(payload)):
                 continue
             if key in UNSUPPORTED and not is_neutral(key, value):
-                message = f"{key}: upstream {UNSUPPORTED[key].effect}; that is not done here"
-                yield finding(PAYLOAD_UNSUPPORTED, message, where=key, evidence={"value": short(value)})
+                yield finding(PAYLOAD_UNSUPPORTED, not_done(key), where=key, evidence={"value": short(value)})
             elif key in UNSUPPORTED or key in CARRIED or key in READ or key in SEGMENT:
                 carried.append(key)
             else:
                 message = f"{key} is not a known key"
                 yield finding(PAYLOAD_UNKNOWN, message, where=key, evidence={"value": short(value)})
     yield from _unread_of_phases(payload)
+    yield from _unread_of_motion(payload)
     if carried:
         message = f"{len(carried)} keys without an effect are carried along"
         yield finding(PAYLOAD_CARRIED, message, where="carried", evidence={"keys": carried})
@@ -343,6 +302,14 @@ def _unread_of_phases(payload: Payload) -> Iterator[Finding]:
             yield finding(PAYLOAD_UNKNOWN, message, where=path)
         if config is not None:
             return
+
+
+def _unread_of_motion(payload: Payload) -> Iterator[Finding]:
+    entries = payload.parts.get("details", {}).get("motion_settings_expanded")
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for key in sorted(entry.keys() - WireMotion.model_fields.keys()) if isinstance(entry, Mapping) else ():
+            path = f"motion_settings_expanded[{index}].{key}"
+            yield finding(PAYLOAD_UNKNOWN, f"{path} is not a known key, and is left out", where=path)
 
 
 def _strange_keys(

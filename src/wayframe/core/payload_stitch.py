@@ -209,7 +209,8 @@ def _findings(config: Mapping[str, JsonValue], *, wire: _Wire, spec: TravelSpec)
         more = "; its phases and LoRAs are left out" if wire.phase_config or wire.strengths else ""
         yield finding(PAYLOAD_UNSUPPORTED, message + more, where=f"{STITCH}.model", evidence={"value": wire.model})
     if wire.enhance_prompt:
-        message = f"{STITCH}.enhance_prompt: upstream lets a model write each bridge's prompt; that is not done here"
+        what = "upstream lets a model write each bridge's prompt; that is not done here (say it in bridges.each)"
+        message = f"{STITCH}.enhance_prompt: {what}"
         yield finding(PAYLOAD_UNSUPPORTED, message, where=f"{STITCH}.enhance_prompt", evidence={"value": True})
     if wire.random_seed:
         message = f"{STITCH} asks for a random seed; the trip's is planned"

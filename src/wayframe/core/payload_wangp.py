@@ -8,8 +8,8 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from wayframe.core.loras import WANGP_PHASES, multiplier_text
-from wayframe.core.payload_export import ResolvedValues
 from wayframe.core.payload_models import WANGP_NAMES
+from wayframe.core.payload_values import ResolvedValues
 from wayframe.core.plan import Plan, SegmentPlan, Step
 from wayframe.core.schedule import Solver
 from wayframe.errors import PayloadError

@@ -141,6 +141,19 @@ class WirePhases(_Part):
         return tuple(one if scale is None else scale for scale, one in zip(given, defaults, strict=True))
 
 
+class WireMotion(_Part):
+    """What a segment says of its motion alone."""
+
+    amount_of_motion: Annotated[Real, Field(ge=0, le=1)] | None = None
+
+
+class Continuation(_Part):
+    """How a segment follows from the one before; without a strategy it does not."""
+
+    strategy: Annotated[str, BeforeValidator(lambda value: value or "none")] = "none"
+    overlap_frames: Annotated[Whole, Field(ge=0)] = 0
+
+
 class Wire(_Part):
     """What is read of a payload, under upstream's names. A key that is absent or null has its default here."""
 
@@ -174,6 +187,9 @@ class Wire(_Part):
     generation_mode: str | None = None
     advanced_mode: bool = False
     amount_of_motion: Annotated[Real, Field(ge=0, le=1)] | None = None
+    motion_settings_expanded: tuple[WireMotion | None, ...] = ()
+    continue_from_video_resolved_path: Text = ""
+    continuation_config: Continuation | None = None
     chain_segments: bool | None = None
     independent_segments: bool | None = None
     model: str | None = None
@@ -197,6 +213,11 @@ class Wire(_Part):
     upscale_factor: Annotated[Real | None, Field(ge=0, le=MOST_FACTOR), BeforeValidator(_none)] = None
     cfg_star_switch: Switched = False
     cfg_zero_step: Annotated[Whole, Field(ge=-1)] = -1
+
+    @property
+    def continues(self) -> bool:
+        """Whether the first segment starts from the last frames of another video."""
+        return bool(self.continue_from_video_resolved_path)
 
     @property
     def switches(self) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from pydantic import JsonValue
 
 from wayframe.core.documents import parse_plan
 from wayframe.core.payload import is_payload
-from wayframe.core.payload_export import Exportable, export_payload, read_values
+from wayframe.core.payload_export import export_payload
 from wayframe.core.payload_spec import Imported
+from wayframe.core.payload_values import Exportable, read_values
 from wayframe.core.payload_wangp import export_wangp
 from wayframe.core.plan import EngineFacts, KeyframeFacts, Plan, make_plan
 from wayframe.core.recipe import lora_files
@@ -154,10 +155,5 @@ def _spec_of(requested: Mapping[str, Any], *, home: Home) -> SpecSource:
 def _export(spec: TravelSpec, *, resolved: Mapping[str, Any] | None, plan: Plan) -> Export:
     if resolved is None:
         raise SpecError("resolved", "is not known for this run", fix="export the spec that it was made from")
-    source = Exportable(
-        images=tuple(stop.image for stop in spec.stops),
-        values=read_values(resolved["values"]),
-        origins=resolved["origins"],
-        carried=spec.carried or {},
-    )
+    source = Exportable(spec=spec, values=read_values(resolved["values"]), origins=resolved["origins"])
     return Export(source=source, plan=plan)
