@@ -9,8 +9,9 @@ import pytest
 
 from core.subjects import segment, subject, table
 from wayframe.core.derived import TableComparison, compare_tables, derived_differences, weight_effect
-from wayframe.core.diff import Difference, Sort, match_segments
+from wayframe.core.diff import Difference, Sort
 from wayframe.core.impact import Impact
+from wayframe.core.pairing import match_segments
 from wayframe.core.subject import FrameCount, Level, Missing, StepTable, Subject
 
 UNKNOWN = FrameCount()

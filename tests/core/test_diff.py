@@ -15,16 +15,15 @@ from core.subjects import Data, between, segment, subject
 from wayframe.core.diff import (
     Difference,
     Filters,
-    Pairing,
     Sort,
     Walk,
     differences,
-    match_segments,
     same,
     word_changes,
     word_note,
 )
 from wayframe.core.impact import Impact
+from wayframe.core.pairing import Pairing, match_segments
 from wayframe.core.subject import Evidence, Level, Missing, Subject
 
 HUB = "https://hub.example/loras"

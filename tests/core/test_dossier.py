@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wayframe.core.diff import Pairing
 from wayframe.core.dossier import Clip, aligned_spans
+from wayframe.core.pairing import Pairing
 
 
 def clip(*spans: tuple[int, int]) -> Clip:

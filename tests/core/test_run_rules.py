@@ -10,8 +10,8 @@ from core.subjects import Data, of_plan, segment, subject, table
 from core.test_steptable import REQUESTED, RUN_1, RUN_2
 from core.trips import PREVIEW, planned, stills
 from wayframe.core.derived import compare_tables
-from wayframe.core.diff import match_segments
 from wayframe.core.findings import Finding, Severity
+from wayframe.core.pairing import match_segments
 from wayframe.core.run_rules import asked_loras, pair_findings, subject_findings
 from wayframe.core.steptable import sent_table
 from wayframe.core.subject import Basis, Evidence, Level, StepTable, Subject

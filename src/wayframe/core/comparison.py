@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wayframe.core.derived import TableComparison, compare_tables, derived_differences
-from wayframe.core.diff import Difference, Filters, Pairing, differences, match_segments
+from wayframe.core.diff import Difference, Filters, differences
 from wayframe.core.findings import RANK, Finding
 from wayframe.core.impact import IMPACT_RANK, Impact, names_of
 from wayframe.core.languages import in_one_language, speak_alike, tell_the_engine, told_differences
 from wayframe.core.lora_names import under_common_names
+from wayframe.core.pairing import WAY, Pairing, match_segments
 from wayframe.core.run_rules import pair_findings, subject_findings
 from wayframe.core.subject import Basis, Level, Subject
 
@@ -36,6 +37,8 @@ class Topic(StrEnum):
     SCHEDULE = "steps, solver and shift"
     FLOW = "flow of the run"
     KEYFRAMES = "keyframes"
+    SHAPE = "shape of the trip"
+    AFTER = "final file"
     SEED = "seed"
     PROMPTS = "prompts"
     SIZE = "size"
@@ -53,6 +56,9 @@ MODE_PATH = "planned.mode"
 BEYOND_TABLES = re.compile(r"solver|sample_solver|cfg_.*|apg_.*")
 """Names of those topics that change a step in a way that its numbers do not show."""
 
+AFTER = "after"
+SHAPE = frozenset({"clips", "given", "given_after", "piece", "still", "ends", "hold", "replaced", "bridges"})
+"""What a plan calls a trip's shape by; what a request says inside of these may speak of prompts and lengths."""
 WEIGHTS_PATHS = frozenset({"planned.weights", "applied.weights"})
 """Which weights of the model; everywhere else a weight is that of a LoRA."""
 THRESHOLD = re.compile(r".*thresholds?2?")
@@ -72,6 +78,7 @@ _TOPICS: tuple[tuple[Topic, re.Pattern[str]], ...] = tuple(
             r"guidance.*|phase_configs?(_expanded)?|phases|num_phases|cfg_.*|.*thresholds?2?|preset|advanced_mode",
         ),
         (Topic.SCHEDULE, r"steps|num_inference_steps|steps_per_phase|.*solver|flow_shift|timesteps?|sigma.*|forwards"),
+        (Topic.SHAPE, r"loop|lead|trail|hold|continue_from|bridges|join"),
         (Topic.SIZE, r".*resolution.*|width|height"),
         (
             Topic.LENGTHS,
@@ -170,20 +177,36 @@ def _kept_findings(findings: Iterable[Finding], filters: Filters, *, name: str) 
 
 def topic_of(difference: Difference) -> Topic:
     """What a difference is about, by the innermost name that a rule knows."""
+    placed = _by_place(difference)
+    if placed is not None:
+        return placed
+    inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
+    names = reversed(names_of(inside))
+    found = (topic for name in names for topic, pattern in _TOPICS if pattern.fullmatch(name))
+    return next(found, Topic.OTHER)
+
+
+def _by_place(difference: Difference) -> Topic | None:
+    """What the place of a difference decides, whatever its own name says elsewhere."""
     if difference.level in (Level.OUTCOME, Level.ENVIRONMENT):
         return Topic.RESULT
     if difference.path in WEIGHTS_PATHS:
         return Topic.MODEL
     if re.fullmatch(r"segments\[\d+\]", difference.path):
-        return Topic.KEYFRAMES  # a segment that one side alone has: its keyframes are not neighbours in the other
-    inside = re.sub(r"^segments\[\d+\]\.", "", difference.path)
-    if "prompts" in names_of(inside)[:-1]:
+        return _of_a_lone_segment(difference)
+    names = names_of(re.sub(r"^segments\[\d+\]\.", "", difference.path))
+    if "prompts" in names[:-1]:
         return Topic.PROMPTS  # whose model it is that writes them
-    for name in reversed(names_of(inside)):
-        for topic, pattern in _TOPICS:
-            if pattern.fullmatch(name):
-                return topic
-    return Topic.OTHER
+    if AFTER in names:
+        return Topic.AFTER
+    shape = difference.level is not Level.REQUESTED and SHAPE.intersection(names)
+    return Topic.SHAPE if shape else None
+
+
+def _of_a_lone_segment(difference: Difference) -> Topic:
+    """Of a segment that one side alone has: the trip has another shape, or other keyframes are neighbours."""
+    known = difference.a if isinstance(difference.a, Mapping) else difference.b
+    return Topic.SHAPE if WAY in known else Topic.KEYFRAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +332,7 @@ def _topics_differ(causes: Sequence[Cause]) -> str:
     return f"{', '.join(cause.topic.value for cause in causes)} differ{'s' if one else ''}"
 
 
-SINGULAR = frozenset({Topic.FLOW, Topic.SEED, Topic.SIZE})
+SINGULAR = frozenset({Topic.SHAPE, Topic.AFTER, Topic.FLOW, Topic.SEED, Topic.SIZE})
 
 
 def _no_common_ground(a: Subject, b: Subject) -> str:

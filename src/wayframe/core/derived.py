@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from wayframe.core.diff import Difference, Pairing, Sort, same
+from wayframe.core.diff import Difference, Sort, same
 from wayframe.core.impact import Impact
+from wayframe.core.pairing import Pairing
 from wayframe.core.steptable import same_split
 from wayframe.core.subject import FrameCount, Level, Missing, StepTable, Subject, SubjectSegment, Value
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from wayframe.core.impact import IMPACT_RANK, Impact, impact_of, names_of, parts_of
 from wayframe.core.lora_names import LoraNames, reordered
+from wayframe.core.pairing import WAY, Pairing, way_of
 from wayframe.core.subject import Evidence, Level, Missing, Subject, SubjectSegment, Value, address, lora_name
 from wayframe.core.wording import counted
 
@@ -48,14 +49,6 @@ class Difference:
     note: str = ""
     proof_a: Evidence | None = None
     proof_b: Evidence | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
-    """Segments of the first and of the second that belong together; None where one has no partner."""
-
-    a: int | None
-    b: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,42 +87,6 @@ def _matches(path: str, pattern: str) -> bool:
     )
 
 
-def match_segments(a: Sequence[SubjectSegment], b: Sequence[SubjectSegment]) -> tuple[Pairing, ...]:
-    """Pair segments by their keyframes, so that one put in between does not shift all the others.
-
-    Where no keyframes are known, or none agree, the order counts. The order of the two sides makes no difference.
-    """
-    left, right = [_pictures(segment) for segment in a], [_pictures(segment) for segment in b]
-    if not {*left} & {*right} - {NO_PICTURES}:
-        return _by_order(len(a), len(b))
-    if right < left:  # the search below prefers what comes first in its first argument
-        return tuple(Pairing(a=pair.b, b=pair.a) for pair in _by_pictures(right, left))
-    return _by_pictures(left, right)
-
-
-def _by_pictures(left: Sequence[tuple[str, str]], right: Sequence[tuple[str, str]]) -> tuple[Pairing, ...]:
-    pairs: list[Pairing] = []
-    for tag, a0, a1, b0, b1 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag == "equal" or (tag == "replace" and a1 - a0 == b1 - b0):
-            pairs += [Pairing(a=a0 + at, b=b0 + at) for at in range(a1 - a0)]
-        else:
-            pairs += [Pairing(a=at, b=None) for at in range(a0, a1)]
-            pairs += [Pairing(a=None, b=at) for at in range(b0, b1)]
-    return tuple(pairs)
-
-
-NO_PICTURES = ("", "")
-
-
-def _pictures(segment: SubjectSegment) -> tuple[str, str]:
-    start, end = segment.keyframes
-    return (start or "", end or "")
-
-
-def _by_order(left: int, right: int) -> tuple[Pairing, ...]:
-    return tuple(Pairing(a=at if at < left else None, b=at if at < right else None) for at in range(max(left, right)))
-
-
 NO_NAMES = LoraNames()
 
 
@@ -163,7 +120,7 @@ def _told_by_keyframes(path: str) -> bool:
 
 
 def _keyframes(a: Subject, b: Subject) -> Iterator[Difference]:
-    left, right = [address(k) for k in a.keyframes], [address(k) for k in b.keyframes]
+    left, right = [address(k) for k in a.passed], [address(k) for k in b.passed]
     if {*map(_is_digest, left)} == {*map(_is_digest, right)} and left != right:
         path = "requested.keyframes"
         found = _difference(a, b, path, level=Level.REQUESTED, segment=None, values=(left, right))
@@ -183,8 +140,10 @@ def _keyframes_note(left: Sequence[str], right: Sequence[str]) -> str:
 
 
 def _lone_segment(a: Subject, b: Subject, pair: Pairing) -> Difference:
-    side, segment = ("first", a.segments[pair.a]) if pair.a is not None else ("second", b.segments[pair.b or 0])
-    known = {"frames": segment.frames.delivered}
+    whose, side, index = ("first", a, pair.a) if pair.a is not None else ("second", b, pair.b or 0)
+    way, segment = way_of(side, index), side.segments[index]
+    known = {"frames": segment.frames.delivered, **({WAY: way} if way else {})}
+    what = f"has {way}" if way else "has a segment between these keyframes"
     return Difference(
         path=f"segments[{segment.index}]",
         level=Level.PLANNED,
@@ -194,7 +153,7 @@ def _lone_segment(a: Subject, b: Subject, pair: Pairing) -> Difference:
         sort=Sort.REMOVED if pair.b is None else Sort.ADDED,
         impact=Impact.WORKFLOW,
         effect=84,
-        note=f"only the {side} has a segment between these keyframes",
+        note=f"only the {whose} {what}",
     )
 
 

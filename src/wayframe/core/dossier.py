@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wayframe.core.comparison import Comparison
-from wayframe.core.diff import Filters, Pairing
+from wayframe.core.diff import Filters
 from wayframe.core.findings import Finding
 from wayframe.core.log_rules import LoggedKind
+from wayframe.core.pairing import Pairing
 from wayframe.core.subject import Subject
 
 

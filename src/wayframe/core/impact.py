@@ -85,7 +85,7 @@ NAMES: tuple[tuple[re.Pattern[str], Impact, int], ...] = tuple(
         (r"overlap.*|frame_overlap.*", Impact.PICTURE, 45),
         (
             r"fit|matte|curve|crossfade.*|colour_match.*|saturation|brightness|banner|after_first_post.*"
-            r"|upscale|upscale_factor|rife",
+            r"|after|upscale|upscale_factor|rife",
             Impact.PICTURE,
             35,
         ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from wayframe.core.diff import Difference, Pairing, Sort, same, word_note
+from wayframe.core.diff import Difference, Sort, same, word_note
 from wayframe.core.impact import impact_of
+from wayframe.core.pairing import Pairing
 from wayframe.core.payload_keys import REQUIRED
 from wayframe.core.subject import Evidence, Level, Missing, Subject, SubjectSegment, Value
 

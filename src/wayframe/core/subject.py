@@ -163,6 +163,17 @@ class Subject:
     findings: tuple[Finding, ...] = ()
     video: str | None = None
 
+    @property
+    def loops(self) -> bool:
+        """Whether it is known to end with its first keyframe because a loop was asked for."""
+        asked = any(values.get("loop") for values in self.values.values())
+        return asked and len(self.keyframes) > 1 and self.keyframes[0] == self.keyframes[-1]
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The keyframes, without the return to the first one at the end of a loop."""
+        return self.keyframes[:-1] if self.loops else self.keyframes
+
     def value(self, level: Level, key: str) -> Value:
         """A run-wide value, or why it is missing."""
         return _value(self.values, self.whole, level, key)

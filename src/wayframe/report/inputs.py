@@ -97,12 +97,15 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
     if not any(subject.keyframes for subject in subjects):
         return
     by_content = all(is_digest(name) for subject in subjects for name in subject.keyframes)
-    equal = all(subject.keyframes == subjects[0].keyframes for subject in subjects)
+    equal = all(subject.passed == subjects[0].passed for subject in subjects)
     known = "by the digest of their bytes" if by_content else "by their addresses; their bytes are not known"
     runs = "both runs" if len(subjects) == len(("a", "b")) else "all runs"
     verdict = f"{runs} go through the same pictures in the same order" if equal else "the runs' pictures differ"
     yield Paragraph(text=words(strong(f"{verdict[:1].upper()}{verdict[1:]}"), f" ({known})."))
     yield from _keyframe_table(subjects, equal=equal)
+    looped = [letter(at) for at, subject in enumerate(subjects) if subject.loops]
+    if looped:
+        yield Paragraph(text=words(f"The first keyframe stands at the end again in {', '.join(looped)}, which loops."))
     strip = tuple(
         (letter(at), clip.thumbnails) for at, clip in enumerate(dossier.clips) if clip is not None and clip.thumbnails
     )
@@ -112,7 +115,7 @@ def keyframe_blocks(dossier: Dossier) -> Iterator[Block]:
 
 def exchanged_pictures(a: Subject, b: Subject, *, names: tuple[str, str]) -> str:
     """What became of the first side's pictures: replaced, put in, left out, or in another order."""
-    left, right = [address(name) for name in a.keyframes], [address(name) for name in b.keyframes]
+    left, right = [address(name) for name in a.passed], [address(name) for name in b.passed]
     if sorted(left) == sorted(right):
         return "the same pictures in another order"
     changes = [
@@ -151,11 +154,11 @@ def _numbers(found: range) -> str:
 
 def _keyframe_table(subjects: tuple[Subject, ...], *, equal: bool) -> Iterator[Block]:
     """A row for each keyframe; of many, only those about which there is something to say."""
-    count = max(len(subject.keyframes) for subject in subjects)
+    count = max(len(subject.passed) for subject in subjects)
     columns = subjects[:1] if equal else subjects
     rows = []
     for at in range(count):
-        names = [subject.keyframes[at] if at < len(subject.keyframes) else None for subject in columns]
+        names = [subject.passed[at] if at < len(subject.passed) else None for subject in columns]
         repeated = [letter(number) for number, subject in enumerate(columns) if _repeats(subject, at)]
         note = "the same picture as the one before" if repeated else ""
         if repeated and len(columns) > 1:
@@ -183,4 +186,4 @@ def _unlike(subjects: Sequence[Subject], at: int) -> Iterator[Subject]:
 
 
 def _picture(subject: Subject, at: int) -> Text:
-    return picture_text(subject, at) if at < len(subject.keyframes) else words(faint(Missing.ABSENT.value))
+    return picture_text(subject, at) if at < len(subject.passed) else words(faint(Missing.ABSENT.value))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wayframe.core.comparison import BY_TABLE, KEYFRAMES_PATH, Cause, Comparison, Topic, Verdict
 from wayframe.core.diff import Difference
 from wayframe.core.dossier import Dossier
 from wayframe.core.findings import Severity
 from wayframe.core.impact import names_of
+from wayframe.core.pairing import WAY
 from wayframe.core.subject import Level, Subject
+from wayframe.core.wording import counted
 from wayframe.report.differences import DifferenceGroup, difference_groups
 from wayframe.report.document import (
     Block,
@@ -151,6 +153,8 @@ def _telling(cause: Cause) -> list[Difference]:
 
 
 def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -> Text:
+    if (own := _own_way(item, segments, names)) is not None:
+        return own
     where = f" in {segments_text(segments)}" if segments else ""
     name = path_text(item).removeprefix("loras[").removesuffix("]")
     if item.note and "prompt" in name:
@@ -159,12 +163,24 @@ def _change(item: Difference, segments: Sequence[int], names: tuple[str, str]) -
     return words(code(name), f": {names[0]} ", left, f", {names[1]} ", right, where)
 
 
+def _own_way(item: Difference, segments: Sequence[int], names: tuple[str, str]) -> Text | None:
+    """A segment that one side alone has, of a kind that has a name: `B has a bridge (segment 1, 11 frames)`."""
+    for name, value in zip(names, (item.a, item.b), strict=True):
+        if isinstance(value, Mapping) and WAY in value:
+            frames = counted(value["frames"], "frame")
+            return words(f"{name} has {value[WAY]} ({segments_text(segments)}, {frames})")
+    return None
+
+
 def _short(value: object) -> Text:
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return words(code(weights(value)))
     if isinstance(value, list) and value and all(part in EXPERTS for part in value):
         return words(code(" ".join(value)))
-    return words(code(compact(value)[:SHORT])) if isinstance(value, dict) else value_text(value)
+    if not isinstance(value, dict):
+        return value_text(value)
+    shown = compact(value)
+    return words(code(shown if len(shown) <= SHORT else f"{shown[: SHORT - 1]}…"))
 
 
 SHORT = 60

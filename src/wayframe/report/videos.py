@@ -79,9 +79,14 @@ def without_effect(dossier: Dossier) -> Iterator[Block]:
     for at, (comparison, pair) in enumerate(zip(dossier.comparisons, dossier.videos, strict=True), start=1):
         if pair is None or not pair.same_packets or comparison.verdict is Verdict.IDENTICAL:
             continue
-        text = f"Yet the videos of {letter(0)} and {letter(at)} are the same, packet for packet"
-        idle = [found for found in comparison.findings if found.code == "engine-does-not-denoise"]
         real = {cause.topic for cause in comparison.causes if not cause.paper}
+        runs = f"{letter(0)} and {letter(at)}"
+        if Topic.AFTER in real and real <= {Topic.AFTER, Topic.RESULT}:
+            told = f"The stitched videos of {runs} are the same, packet for packet; what is made of them is not."
+            yield Paragraph(text=words(strong(told)), tone=Tone.INFO)
+            continue
+        text = f"Yet the videos of {runs} are the same, packet for packet"
+        idle = [found for found in comparison.findings if found.code == "engine-does-not-denoise"]
         why = f": {idle[0].message}, nothing of what differs reaches the picture." if idle and real <= DENOISED else "."
         yield Paragraph(text=words(strong(text), why), tone=Tone.INFO)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from wayframe.core.diff import Pairing
 from wayframe.core.documents import parse_plan
 from wayframe.core.dossier import Clip, NoiseFloor, Thumbnail, VideoPair, aligned_spans
+from wayframe.core.pairing import Pairing
 from wayframe.core.plan import usual_ends
 from wayframe.core.subject import Level, Subject
 from wayframe.errors import MediaError, SpecError

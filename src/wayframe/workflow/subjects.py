@@ -104,6 +104,7 @@ def subject_of(record: Mapping[str, Any], *, name: str, kind: str, source: str, 
         values[Level.RESOLVED] = _without(resolved["values"], NOT_OF_THE_RUN)
     for level in (Level.APPLIED, Level.OUTCOME, Level.ENVIRONMENT):
         known = _without(record.get(level.value) or {}, frozenset({"segments", "metrics"}))
+        known = {name: value for name, value in known.items() if value != {}}  # an engine without anything to tell
         if known:
             values[level] = known
     return Subject(
