@@ -351,3 +351,10 @@ def test_the_engine_called_null_needs_quotes_in_yaml():
     with pytest.raises(SpecError, match=r'engine: is empty; for the engine of that name write "null" in quotes'):
         parse_spec({"keyframes": [{"image": "a.png"}], "engine": None})
     assert parse_spec({"keyframes": [{"image": "a.png"}], "engine": "null"}).engine == "null"
+
+
+@pytest.mark.parametrize("name", ["lead", "trail", "bridges"])
+def test_a_block_that_means_something_when_empty_is_not_left_without_a_value(name: str):
+    data = {"keyframes": [{"image": "a.png"}, {"image": "b.png"}], name: None}
+    with pytest.raises(SpecError, match=rf"{name}: is empty; write {name}: {{}} for one of which nothing more is said"):
+        parse_spec(data)

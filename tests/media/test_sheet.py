@@ -53,8 +53,8 @@ def test_the_sheet_is_a_jpeg_of_the_asked_width_with_its_frames_in_order(tmp_pat
 def test_keyframes_and_joins_are_marked(library: Library, tmp_path: Path):
     video = library.piece(20)
     contact_sheet(video, target=tmp_path / "plain.jpg", width=600)
-    contact_sheet(video, target=tmp_path / "one.jpg", width=600, keyframes=[0])
-    contact_sheet(video, target=tmp_path / "two.jpg", width=600, keyframes=[0, 13, 99], joins=[13])
+    contact_sheet(video, target=tmp_path / "one.jpg", width=600, keyframes={0: 0})
+    contact_sheet(video, target=tmp_path / "two.jpg", width=600, keyframes={0: 0, 13: 1, 99: 2}, joins=[13])
     plain, one, two = (amber_parts(tmp_path / f"{name}.jpg") for name in ("plain", "one", "two"))
     assert one - plain > 0.0005
     assert 1.6 < (two - plain) / (one - plain) < 2.6
@@ -62,7 +62,9 @@ def test_keyframes_and_joins_are_marked(library: Library, tmp_path: Path):
 
 def test_a_sheet_of_more_keyframes_than_a_jpeg_is_high_has_more_of_them_in_a_row(tmp_path: Path):
     write_video(tmp_path / "a.mp4", [np.full((48, 48, 3), number % 251, np.uint8) for number in range(520)])
-    contact_sheet(tmp_path / "a.mp4", target=tmp_path / "sheet.jpg", columns=1, width=160, keyframes=range(520))
+    contact_sheet(
+        tmp_path / "a.mp4", target=tmp_path / "sheet.jpg", columns=1, width=160, keyframes={at: at for at in range(520)}
+    )
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width == 160
         assert 520 * 20 < sheet.height < 65_500

@@ -46,6 +46,7 @@ def test_the_bridge_is_given_the_frames_that_stand_beside_it(ground: Ground):
     assert result.record["outcome"]["stitch"] == {"copied": 28, "encoded": 0}
     assert {"keyframe-replaced"} <= {found["code"] for found in result.record["findings"]}
     assert [one["at"] for one in result.record["outcome"]["metrics"]["keyframes"]] == [0, 27]
+    assert ground.trip(bridged(replace=[2, 1])).plan.shown == {0: 0, 27: 2}  # what the contact sheet marks
 
 
 def test_other_words_of_the_bridge_make_only_the_bridge_anew(ground: Ground):

@@ -172,6 +172,12 @@ class Plan:
         """The keyframes that a segment begins and ends with: segment i leads from keyframe i to the one after it."""
         return usual_ends(segment.index, keyframes=len(self.keyframes)) if segment.ends is None else segment.ends
 
+    @property
+    def shown(self) -> Mapping[int, int]:
+        """The numbers of the keyframes by their output frame, without those that bridges stand in the place of."""
+        hidden = {self.ends(segment)[1] for segment in self.segments if segment.replaced and segment.replaced[1]}
+        return {keyframe.at: keyframe.index for keyframe in self.keyframes if keyframe.index not in hidden}
+
     def starts_from_before(self, segment: SegmentPlan) -> bool:
         """Whether a segment starts from the last frames of the one before it."""
         return self.chaining == "chained" and segment.index > 0 and segment.is_rendered and segment.given is None

@@ -126,6 +126,10 @@ class TravelSpec(RecipeSpec):
         return self
 
 
+MEANT_WHEN_EMPTY = ("lead", "trail", "bridges")
+"""Words that say something even when they hold nothing; YAML reads a word with nothing behind it as no value at all."""
+
+
 def parse_spec(data: object) -> TravelSpec:
     """Check plain data (from YAML, TOML or JSON) and return the spec.
 
@@ -135,6 +139,11 @@ def parse_spec(data: object) -> TravelSpec:
         raise SpecError("spec", "expected a mapping with keyframes", data, fix="see `wayframe new` for an example")
     if "engine" in data and data["engine"] is None:
         raise SpecError("engine", "is empty", fix='for the engine of that name write "null" in quotes, or leave it out')
+    for name in MEANT_WHEN_EMPTY:
+        if name in data and data[name] is None:
+            raise SpecError(
+                name, "is empty", fix=f"write {name}: {{}} for one of which nothing more is said, or leave it out"
+            )
     try:
         return TravelSpec.model_validate(data)
     except ValidationError as error:

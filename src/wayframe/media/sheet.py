@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -112,7 +112,7 @@ def contact_sheet(
     path: Path,
     *,
     target: Path,
-    keyframes: Collection[int] = (),
+    keyframes: Mapping[int, int] | None = None,
     joins: Collection[int] = (),
     columns: int = 6,
     width: int = 1600,
@@ -120,19 +120,20 @@ def contact_sheet(
     """Write a JPEG of frames of the video at `path`, `width` pixels wide with `columns` frames in a row.
 
     Where it would be higher than a JPEG can be, for hundreds of keyframes, there are more in a row.
-    The first frame, the last one and every keyframe are always there; `keyframes` and `joins` are frame numbers of the
-    video and marked. Raises `MediaError` when the video cannot be read or the sheet not written.
+    The first frame, the last one and every keyframe are always there. `keyframes` are the numbers of keyframes by the
+    frames of the video that show them, `joins` frames where it is joined; all are marked.
+    Raises `MediaError` when the video cannot be read or the sheet not written.
     """
     if columns < 1 or width < columns * _ROWS:
         raise MediaError(f"{target}: a sheet of {width} pixels cannot hold {columns} columns")
     video = index(path)
-    marked = sorted(rank for rank in set(keyframes) if 0 <= rank < video.frames)
+    marked = {rank: number for rank, number in sorted((keyframes or {}).items()) if 0 <= rank < video.frames}
     ranks = chosen_frames(video.frames, tiles=_tiles(len(marked), columns), always=marked)
     layout = _fitting(_Layout(width=width, columns=columns, tiles=len(ranks), aspect=video.width / video.height))
     sheet = Image.new("RGB", layout.size, GROUND)
     _draw_header(sheet, layout, video, keyframes=len(marked))
     for number, (rank, pixels) in enumerate(decode_some(video, ranks=ranks)):
-        keyframe = marked.index(rank) if rank in marked else None
+        keyframe = marked.get(rank)
         _draw_tile(sheet, layout, number, pixels=pixels, keyframe=keyframe)
         _draw_caption(sheet, layout, number, rank=rank, time=float(rank / video.fps), keyframe=keyframe)
     _draw_timeline(sheet, layout, video.frames, keyframes=marked, joins=joins)
@@ -194,7 +195,7 @@ def _draw_caption(
 
 
 def _draw_timeline(
-    sheet: Image.Image, layout: _Layout, frames: int, *, keyframes: Collection[int], joins: Collection[int]
+    sheet: Image.Image, layout: _Layout, frames: int, *, keyframes: Mapping[int, int], joins: Collection[int]
 ) -> None:
     """A bar of the whole length: shades change at the joins, dots are the keyframes."""
     left, right = layout.margin, layout.width - layout.margin
@@ -213,7 +214,7 @@ def _draw_timeline(
         draw.rectangle((across(start) - 1, 0, across(start), thick), fill=JOIN)
     sheet.paste(bar, (left, top), rounded(bar.size, thick // 2))
     dot = round(22 * layout.unit)
-    for number, rank in enumerate(sorted(keyframes)):
+    for rank, number in keyframes.items():
         place = (left + across(rank) - dot // 2, top + thick // 2 - dot // 2)
         sheet.paste(KEYFRAME, place, rounded((dot, dot), dot // 2))
         middle = (place[0] + dot / 2, place[1] + dot / 2)

@@ -80,7 +80,7 @@ class Finish:
         contact_sheet(
             self.folder.video,
             target=self.folder.sheet,
-            keyframes=[keyframe.at for keyframe in plan.keyframes],
+            keyframes=plan.shown,
             joins=[segment.start for segment in plan.segments[1:]],
         )
         self.tasks.change(TaskKind.STITCH, TaskState.COMPLETE)

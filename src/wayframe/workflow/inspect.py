@@ -91,8 +91,7 @@ class _Placed(Mapping[int, Frame]):
     """
 
     def __init__(self, plan: Plan, pictures: Keyframes) -> None:
-        hidden = {plan.ends(segment)[1] for segment in plan.segments if segment.replaced and segment.replaced[1]}
-        self._numbers = {one.at: one.index for one in plan.keyframes if one.index not in hidden}
+        self._numbers = plan.shown
         self._pictures = pictures
 
     def __getitem__(self, at: int) -> Frame:
