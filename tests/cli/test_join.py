@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hub import FileServer, serving
 from wayframe.cli.app import app
 from wayframe.errors import SpecError
 from wayframe.media.index import index
@@ -91,3 +92,18 @@ def test_the_context_puts_a_span_of_odd_length_on_the_grid(ground: Ground, gap: 
     assert spec.join is not None
     assert spec.join.context == context
     assert (gap + 2 * context) % 4 == 1
+
+
+def test_videos_by_address_are_joined_and_mended(ground: Ground):
+    video(ground.folder / "a.mp4", 20)
+    video(ground.folder / "b.mp4", 15)
+    server = FileServer(files={"/a.mp4": (ground.folder / "a.mp4").read_bytes()})
+    with serving(server):
+        address = f"{server.url}/a.mp4"
+        near = ("--engine", "null", "--context", "3", "--allow-private")
+        wayframe("join", address, "b.mp4", "--gap", "5", *near, "--out", "joined.mp4")
+        wayframe("regenerate", address, "--frames", "8:13", *near, "--out", "mended.mp4")
+        assert len(server.gets("/a.mp4")) == 1
+    assert (index(Path("joined.mp4")).frames, index(Path("mended.mp4")).frames) == (20 + 5 + 15, 20)
+    with pytest.raises(SpecError, match="is fetched by https only"):
+        wayframe("regenerate", "http://127.0.0.1:9/other.mp4", "--frames", "8:13", "--engine", "null")

@@ -23,6 +23,7 @@ from wayframe.workflow.run import RunOptions, run_trip
 from wayframe.workflow.sources import SpecSource, trip_of_plan, trip_of_video
 from wayframe.workflow.trip import Trip
 from workflow.rides import HEIGHT, WIDTH, Data, Ground, through
+from workflow.test_shapes import video
 
 LAN = PictureTerms(allow_private=True)
 SIGNATURE = "deadbeefdeadbeef"
@@ -179,6 +180,64 @@ def test_a_cancelled_fetch_stops(ground: Ground, server: FileServer) -> None:
         trip(
             ground, by_address(server, "0.png", "1.png"), terms=PictureTerms(allow_private=True, cancelled=lambda: True)
         )
+
+
+class TestClips:
+    def joined(self, ground: Ground, server: FileServer) -> Data:
+        """A join of a fetched video with one that lies beside the spec."""
+        video(ground.folder / "b.mp4", 15)
+        video(ground.home.root / "a.mp4", 20)
+        server.files["/u/a.mp4"] = (ground.home.root / "a.mp4").read_bytes()
+        clips = [f"{server.url}/u/a.mp4?X-Amz-Signature={SIGNATURE}", "b.mp4"]
+        return {"join": {"clips": clips, "context": 3, "gap": 5}, "engine": "null"}
+
+    def test_they_are_fetched_once_and_the_run_is_that_of_local_files(self, ground: Ground, server: FileServer) -> None:
+        data = self.joined(ground, server)
+        made = trip(ground, data)
+        (ground.folder / "a.mp4").write_bytes(server.files["/u/a.mp4"])
+        local = ground.trip({**data, "join": {**data["join"], "clips": ["a.mp4", "b.mp4"]}})
+        assert made.plan.segments == local.plan.segments
+        assert len(server.gets("/u/a.mp4")) == 1
+        server.files.clear()
+        again = trip(ground, data, terms=PictureTerms(offline=True))
+        result = run_trip(again, home=ground.home, options=RunOptions())
+        assert result.record["outcome"]["frames"] == 20 + 5 + 15
+        assert SIGNATURE not in (result.folder.path / "run.json").read_text()
+        kept = trip_of_video(result.video, keyframes=ground.folder, home=ground.home)
+        assert kept.plan.segments == again.plan.segments
+
+    def test_one_in_the_named_folder_is_not_fetched(self, ground: Ground, server: FileServer, tmp_path: Path) -> None:
+        data = self.joined(ground, server)
+        (tmp_path / "had").mkdir()
+        (tmp_path / "had" / "a.mp4").write_bytes(server.files["/u/a.mp4"])
+        made = trip(ground, data, pictures=tmp_path / "had")
+        assert made.clips[0] == tmp_path / "had" / "a.mp4"
+        assert server.gets("/u/a.mp4") == []
+
+    def test_a_video_that_is_continued_is_fetched_too(self, ground: Ground, server: FileServer) -> None:
+        self.joined(ground, server)
+        made = trip(ground, {**through(0, 1), "continue_from": f"{server.url}/u/a.mp4", "overlap": 2})
+        assert [clip.frames for clip in made.plan.clips] == [20]
+
+    def test_what_is_too_large_private_gone_or_no_video_is_an_error_that_names_its_place(
+        self, ground: Ground, server: FileServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = self.joined(ground, server)
+        with pytest.raises(SpecError, match=r"join\.clips\[0\]: is fetched by https only"):
+            trip(ground, data, terms=PictureTerms())
+        with pytest.raises(SpecError, match=r"join\.clips\[0\]: is an address, and a\.mp4 is not here"):
+            trip(ground, data, terms=PictureTerms(offline=True))
+        monkeypatch.setattr(fetched, "LARGEST_VIDEO", 1000)
+        with pytest.raises(StoreError, match=r"join\.clips\[0\]: .*larger than"):
+            trip(ground, data)
+        monkeypatch.undo()
+        server.files["/u/a.mp4"] = b"no video at all"
+        with pytest.raises(MediaError, match=r"join\.clips\[0\]: .*a\.mp4.* is not a video that can be read"):
+            trip(ground, data)
+        assert not list(ground.home.keyframes.rglob("a.mp4"))
+        server.files.clear()
+        with pytest.raises(StoreError, match=r"join\.clips\[0\]: .*404.*named by its path"):
+            trip(ground, data)
 
 
 class TestSound:

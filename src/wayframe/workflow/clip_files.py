@@ -13,6 +13,7 @@ from wayframe.errors import MediaError, SpecError
 from wayframe.media.index import index
 from wayframe.store.digests import DigestCache
 from wayframe.store.home import Home
+from wayframe.store.pictures import PictureShelf
 
 
 def clip_files(
@@ -20,22 +21,32 @@ def clip_files(
 ) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
     """The file and the facts of every video of a spec, in the order of the plan.
 
-    An address stands for the file of its name in `folder`. Reads packets, and no pictures. Raises `SpecError` that
-    names the field for one that is not there, or is none.
+    An address stands for the file of its name in `folder`, else for what was fetched from it into `home`. Reads
+    packets, and no pictures. Raises `SpecError` that names the field for one that is not there, or is none.
     """
-    named = tuple(_named(spec))
-    files = tuple(_place(name, base=base, folder=folder, field=field) for field, name in named)
+    named, shelf = tuple(named_clips(spec)), PictureShelf(home=home)
+    files = tuple(_place(name, base=base, folder=folder, shelf=shelf, field=field) for field, name in named)
     return files, tuple(_facts(path, field=field, home=home) for path, (field, _) in zip(files, named, strict=True))
 
 
-def _place(name: str, *, base: Path, folder: Path | None, field: str) -> Path:
+def _place(name: str, *, base: Path, folder: Path | None, shelf: PictureShelf, field: str) -> Path:
     if "://" not in name:
         return base / name
-    file = unquote(lora_name(name.split("?")[0]))
-    if folder is None:
+    found = in_folder(name, folder=folder) or shelf.find(name)
+    if found is None:
         fix = "download it into a folder, and name that with --keyframes"
-        raise SpecError(field, f"is an address, and {file} is not here", fix=fix)
-    return folder / file
+        raise SpecError(field, f"is an address, and {_file_name(name)} is not here", fix=fix)
+    return found
+
+
+def in_folder(address: str, *, folder: Path | None) -> Path | None:
+    """The file of an address's name in a folder, where it is there."""
+    path = None if folder is None else folder / _file_name(address)
+    return path if path is not None and path.is_file() else None
+
+
+def _file_name(address: str) -> str:
+    return unquote(lora_name(address.split("?")[0]))
 
 
 def guide_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path, ...], tuple[ClipFacts, ...]]:
@@ -45,8 +56,8 @@ def guide_files(spec: TravelSpec, *, base: Path, home: Home) -> tuple[tuple[Path
     return files, facts
 
 
-def _named(spec: TravelSpec) -> Iterator[tuple[str, str]]:
-    """The field and the name of every video."""
+def named_clips(spec: TravelSpec) -> Iterator[tuple[str, str]]:
+    """The field and the name of every video that a trip is made with."""
     if spec.continue_from is not None:
         yield "continue_from", spec.continue_from
     for number, clip in enumerate(spec.join.clips if spec.join else ()):

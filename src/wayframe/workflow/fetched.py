@@ -1,4 +1,4 @@
-"""Keyframes that are addresses, fetched before a trip is planned: their bytes decide keys and sizes."""
+"""What is an address in a spec, fetched before a trip is planned: its bytes decide keys, sizes and lengths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from wayframe.download import MIB, Terms
 from wayframe.errors import CancelledError, ImageError, MediaError, SpecError, StoreError, WayframeError
 from wayframe.media.audio import has_audio
 from wayframe.media.images import named_by_content
+from wayframe.media.index import index
 from wayframe.store.home import Home
 from wayframe.store.pictures import PictureShelf, public
+from wayframe.workflow.clip_files import in_folder, named_clips
 from wayframe.workflow.pictures import check_folder, is_address, picture_name
 from wayframe.workflow.sources import SpecSource, trip_of_spec
 from wayframe.workflow.trip import Trip
 
-LARGEST, LARGEST_SOUND = 64 * MIB, 256 * MIB
-"""The largest picture and the largest file with sound that are fetched."""
+LARGEST, LARGEST_SOUND, LARGEST_VIDEO = 64 * MIB, 256 * MIB, 1024 * MIB
+"""The largest picture, file with sound and video that are fetched."""
 _OWN = "a picture that you have is taken from its folder: --keyframes FOLDER"
 _UNSAFE, _NAME_LENGTH = re.compile(r"[^\w.\-]"), 80
 
@@ -56,15 +58,18 @@ def fetched_trip(
     pictures: Path | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Trip:
-    """The trip of a spec, after the pictures were fetched that are addresses and neither in `pictures` nor in `home`.
+    """The trip of a spec, after what is an address and neither in `pictures` nor in `home` was fetched.
 
     Raises `StoreError` or `ImageError` that names the keyframe when one cannot be fetched, or is no picture, and is
-    needed; `CancelledError`; and as `trip_of_spec`.
+    needed; the same, or `MediaError`, for a video that the trip is made with; `CancelledError`; and as `trip_of_spec`.
     """
     check_folder(pictures)
     reasons = {} if terms.offline else _fetched(source.spec, home=home, terms=terms, pictures=pictures)
     if not terms.offline:
         _fetch_sound(source.spec, home=home, terms=terms)
+        for field, name in named_clips(source.spec):
+            if is_address(name) and in_folder(name, folder=pictures) is None:
+                fetch_clip(name, field=field, home=home, terms=terms)
     trip = trip_of_spec(source, home=home, pictures=pictures, options=options)
     return replace(trip, plan=replace(trip.plan, findings=tuple(_explained(trip.plan.findings, reasons))))
 
@@ -137,6 +142,31 @@ def fetch_sound(address: str, *, field: str, home: Home, terms: PictureTerms) ->
         raise
     except WayframeError as error:
         raise StoreError(f"{field}: {error}; a file that you have is named by its path") from error
+
+
+def fetch_clip(address: str, *, field: str, home: Home, terms: PictureTerms) -> Path:
+    """The video of an address, from the home folder or fetched into it; `field` is named in errors.
+
+    Raises `StoreError`, `MediaError` for what is no video, `SpecError` for an address that is not fetched, and
+    `CancelledError`.
+    """
+    _check_scheme(address, field=field, allow_private=terms.allow_private)
+    name = _UNSAFE.sub("_", picture_name(address))[-_NAME_LENGTH:] or "video.mp4"
+
+    def checked(path: Path) -> str:
+        try:
+            index(path)
+        except MediaError as error:
+            raise MediaError(f"{field}: {public(address)} is not a video that can be read") from error
+        return name
+
+    try:
+        return PictureShelf(home=home).fetch(address, replace(terms.of_download(), limit=LARGEST_VIDEO), name=checked)
+    except (CancelledError, MediaError):
+        raise
+    except WayframeError as error:
+        fix = "a video that you have is named by its path, or taken from its folder: --keyframes FOLDER"
+        raise StoreError(f"{field}: {error}; {fix}") from error
 
 
 def _is_missing(image: str, *, pictures: Path | None) -> bool:

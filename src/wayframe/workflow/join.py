@@ -40,9 +40,12 @@ class Numbers:
         return {name: value for name, value in said.items() if value is not None}
 
 
-def join_source(clips: Sequence[Path], *, numbers: Numbers, words: Mapping[str, Any]) -> SpecSource:
-    """The spec that joins some videos; `words` are those of a spec. Raises `SpecError` for what cannot be so."""
-    data = {"join": {"clips": [str(clip) for clip in clips], **numbers.words()}}
+def join_source(clips: Sequence[str], *, numbers: Numbers, words: Mapping[str, Any]) -> SpecSource:
+    """The spec that joins videos, by paths or addresses; `words` are those of a spec.
+
+    Raises `SpecError` for what cannot be so.
+    """
+    data = {"join": {"clips": [*clips], **numbers.words()}}
     return SpecSource(spec=parse_spec(with_words(data, words=words)), base=Path.cwd())
 
 

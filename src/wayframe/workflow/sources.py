@@ -191,9 +191,10 @@ def plan_trip(plan: Plan, *, folders: Sequence[Path], home: Home, options: Mappi
 
 
 def _fetched(plan: Plan, *, home: Home) -> list[Path]:
-    """The folders of the home folder that hold a keyframe or a sound of the plan which came from an address."""
+    """The folders of the home folder that hold what a plan needs and came from an address."""
     shelf = PictureShelf(home=home)
     digests = [*(keyframe.digest for keyframe in plan.keyframes), *(plan.after.digests if plan.after else ())]
+    digests += [clip.digest for clip in plan.clips]
     places = [shelf.folder(digest) for digest in digests if digest.isalnum()]
     return [place for place in dict.fromkeys(places) if place.is_dir()]
 
