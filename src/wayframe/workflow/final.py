@@ -133,7 +133,7 @@ def check_files(after: After | None, *, files: Mapping[str, Path]) -> None:
         fix = "leave out --offline, or name a file"
         raise SpecError("after", "names an address that was not fetched", away.removeprefix(UNFETCHED), fix=fix)
     if missing:
-        fix = "put it beside the plan, or into the folder that --keyframes names"
+        fix = "put it beside the plan, or into the folder that --keyframes names; a spec fetches one that is an address"
         raise SpecError("after", f"needs the file with digest {missing[0]}", fix=fix)
     if after is not None:
         check_models(after, files=files)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from media.clips import texture, write_video
 from wayframe.core.events import EngineReported
+from wayframe.errors import SpecError
 from wayframe.workflow.queue.adapter import client, render_queue, translated
 from wayframe.workflow.queue.bodies import event_of
 from wayframe.workflow.queue.finishing import Finishing
@@ -18,6 +20,7 @@ from wayframe.workflow.queue.rows import AttemptRow, Outcome, QueueState, RunRow
 from wayframe.workflow.queue.sink import EventSink
 from wayframe.workflow.queue.watch import Watch
 from wayframe.workflow.trip import Trip
+from workflow.engines import Scripted, install
 from workflow.queue.rows import new_worker, owner
 from workflow.queue.stage import Stage
 from workflow.queue.workflows import plant
@@ -174,3 +177,16 @@ def test_every_worker_gets_as_many_batches_of_one_size(
     batches = Finishing.of(stage.place, run.run_id).batches(workers=workers)
     assert [len(one) for one in batches] == sizes
     assert [number for one in batches for number in one] == list(range(20))
+
+
+def test_a_depth_model_that_a_worker_lacks_ends_the_work_with_who_lacks_it_and_how_to_get_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, Scripted())
+    write_video(stage.ground.folder / "guide.mp4", [texture(look)[:64, :96] for look in range(20, 29)])
+    guide = {"video": "guide.mp4", "kind": "depth", "model": "org/none", "until": 5}
+    row = stage.submit(stage.ground.trip(through(0, 1, 2, engine="scripted", guides=[guide])))
+    said = rf"guides: the depth model org/none is not here \(on {ME.worker_id}\).*models pull org/none"
+    with pytest.raises(SpecError, match=said):
+        made(stage, row, (0, 1))
+    assert {one.outcome for one in tries(stage, row)} == {Outcome.FAILED}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayframe.core.events import RunEvent, SegmentPublished
-from wayframe.errors import CancelledError, EngineError, StoreError, WayframeError
+from wayframe.errors import CancelledError, EngineError, SpecError, StoreError, WayframeError
 from wayframe.files import redact_text
 from wayframe.store.artifacts import Artifact, ArtifactStore
 from wayframe.workflow.bench import Bench, check_engine
@@ -133,7 +133,8 @@ class BatchWork:
             emit=tasks.emit,
         )
         try:
-            return self._render(trip, tasks=tasks, bench=bench)
+            with self._located():
+                return self._render(trip, tasks=tasks, bench=bench)
         finally:
             bench.close()
             self.watch.patiently(lambda: self.place.claims.free_all(owner=self.owner))
@@ -173,6 +174,15 @@ class BatchWork:
         if failures:
             raise failures[0]
         return left
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Where something lacks, such as a depth model, have the error say which worker lacks it."""
+        try:
+            yield
+        except SpecError as error:
+            problem = f"{error.problem} (on {self.owner.worker_id})"
+            raise SpecError(error.field, problem, error.value, fix=error.fix) from error
 
     def _leaves(self, left: Sequence[int]) -> bool:
         """Whether what is left of a chained batch is left to a later one; some of it was made here at least."""
