@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from faults.queue.conftest import on
 from faults.queue.site import Site, import_path
+from wayframe.store.home import open_home
+from wayframe.store.runs import list_runs
 from wayframe.workflow.queue import schema
 from wayframe.workflow.queue.rows import Outcome
 
@@ -50,6 +52,22 @@ def test_a_death_between_upload_and_record_leaves_a_whole_segment_that_is_not_ma
     assert crashed == [0, 1, 2]
     assert site.published(run) == [1, 2]
     assert [task["reused"] for task in site.record(run)["tasks"] if task["segment"] == 0] == [True]
+
+
+@on("postgresql")
+def test_an_orchestrator_that_dies_within_a_final_file_is_followed_behind_the_last_step(site: Site) -> None:
+    trip = site.trip(2, after={"upscale": {"factor": 2}, "fps": 32})
+    site.undisturbed(trip)
+    alone = list_runs(open_home(site.folder / "undisturbed"))[0].read()
+    run = site.submit(trip)
+    boss = site.orchestrator(PYTHONPATH=import_path(HERE / "dying"))
+    site.worker("a")
+    site.until(lambda: boss.process.poll() is not None)
+    site.start_again()
+    made = site.completed(run)["outcome"]["after"]
+    assert [step["reused"] for step in made["steps"]] == [True, False, False]
+    assert made["digest"] == alone["outcome"]["after"]["digest"]
+    assert list(site.home("boss").artifacts.glob(".making-*")) == []
 
 
 @on("sqlite")

@@ -50,6 +50,7 @@ class Orchestrator:
         pace = Pace.here()
         with Heart(self.place.workers, self._row(), lost=self._lost, beat=pace.beat) as heart:
             flows.use(flows.Setting(place=self.place, owner=heart.owner))
+            self.place.artifacts().sweep()  # steps to a final file are made here
             launch(self.place.database, executor_id=executor_id(heart.owner), queues={RUNS_QUEUE: RUNS_AT_ONCE})
             LOGGER.info("ready")
             self._look_after_all(pace.beat)

@@ -1,4 +1,4 @@
-"""Kills a renderer once, right after a segment was published and before anybody wrote that down."""
+"""Kills a process once, right after it published an artifact and before anybody wrote that down."""
 
 import os
 import signal
