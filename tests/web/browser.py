@@ -100,6 +100,8 @@ def _address(process: subprocess.Popen[str]) -> str:
     ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
     line = process.stdout.readline() if ready else ""
     found = re.search(r"http://[^/\s]+", line)
+    if found is None:
+        process.kill()  # what it said ends with it: one that is only slow would be waited for without end
     assert found is not None, line or process.stderr.read()
     return found.group()
 
