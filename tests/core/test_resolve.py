@@ -21,6 +21,11 @@ SPECS: dict[str, Data] = {
     "preset": stills(3, preset=BASELINE, seed=7, seed_policy="increment"),
     "wire": timeline(0, 52, 91, model=T2V, phase_config=SEED_PHASES, overlap=6),
     "own": stills(3, model=T2V, phases=[{"steps": 2, "loras": [{"file": "a"}]}, {"steps": 1, "guidance": 2}]),
+    "blocks": stills(
+        3,
+        guides=[{"video": "a.mp4", "kind": "canny", "until": 20}, {"video": "b.mp4", "kind": "depth", "at": 30}],
+        after={"trim": {"start": "1s"}, "upscale": {}, "fps": 32, "audio": {"file": "x/music.mp3"}},
+    ),
     "mixed": {
         "keyframes": [
             {"image": "a", "steps": 3, "prompt": "x"},
@@ -225,3 +230,22 @@ def test_the_order_of_keys_does_not_change_what_is_resolved():
     data = SPECS["mixed"]
     turned = {key: data[key] for key in reversed(data)}
     assert resolved_json(resolved(turned)) == resolved_json(resolved(data))
+
+
+def test_the_blocks_of_a_spec_have_their_values_and_origins():
+    made = resolved({**SPECS["blocks"], "bridges": {"context": 4, "replace": [5, 4]}})
+    found, total = resolved_json(made), made.layout.total
+    values = found["values"]
+    assert values["bridges"] == {"context": 4, "gap": 9, "replace": [5, 4]}
+    assert [(one["at"], one["until"]) for one in values["guides"]] == [(0, 20), (30, total)]
+    assert values["guides"][1]["model"] == "depth-anything/Depth-Anything-V2-Small-hf"
+    assert values["after"]["trim"] == {"start": "1s", "end": total}
+    assert (values["after"]["audio"]["file"], values["after"]["profile"]) == ("music.mp3", "h264")
+    told = ("bridges.gap", "guides[0].until", "guides[1].until", "after.upscale.factor", "after.profile", "after.fps")
+    assert [found["origins"][path] for path in told] == [
+        *("automatic", "spec", "automatic", "default", "automatic", "spec")
+    ]
+
+
+def test_a_spec_without_blocks_has_none_of_them():
+    assert {"bridges", "guides", "after"}.isdisjoint(resolved_json(resolved(SPECS["bare"]))["values"])

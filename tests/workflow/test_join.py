@@ -9,6 +9,7 @@ import pytest
 
 from wayframe.errors import SpecError
 from wayframe.media.index import decode, index, packet_digest
+from wayframe.workflow.prompt_views import prompts_of_run
 from wayframe.workflow.sources import Reading, payload_source, trip_of_spec, trip_of_video
 from workflow.engines import Scripted, install
 from workflow.rides import HEIGHT, WIDTH, Data, Ground, Watch, through
@@ -97,6 +98,14 @@ def test_bridges_have_words_of_their_own(ground: Ground):
     plan = ground.trip(join("a.mp4", "a.mp4", "a.mp4", bridges=bridges, prompt="else")).plan
     made = [segment for segment in plan.segments if segment.is_rendered]
     assert [(one.prompt, one.seed, one.amount_of_motion) for one in made] == [("up", 4, 0.3), ("down", 0, 0.9)]
+
+
+def test_the_pieces_have_no_prompt_that_anybody_asked_for(ground: Ground):
+    data = through(0, 1, lead={"prompt": "in"}, engine="null")
+    data["keyframes"][0]["hold"] = 5
+    record = ground.run(data).record
+    origins = [one.origin for one in prompts_of_run(record, home=ground.home)]
+    assert origins == ["spec", "not asked for", "default"]
 
 
 def test_a_key_of_a_bridge_is_of_the_frames_on_both_sides(ground: Ground):

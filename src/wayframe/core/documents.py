@@ -107,6 +107,7 @@ def resolved_values(resolved: Resolved) -> dict[str, Any]:
             _segment_values(segment, usual=usual_ends(index, keyframes=len(resolved.layout.positions)))
             for index, segment in enumerate(resolved.segments)
         ],
+        **resolved.blocks,
     }
 
 

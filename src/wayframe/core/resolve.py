@@ -7,7 +7,7 @@ for a prompt that a model wrote, ``written:WRITER/MODEL``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from wayframe.core.frames import Layout, fitted_size
 from wayframe.core.look import Look, check_looks, look_of, still_look_of
 from wayframe.core.prompting import ChosenPrompt, WrittenPrompt, choose
 from wayframe.core.recipe import Layer, Origins, Recipe, segment_view
+from wayframe.core.resolve_rest import blocks_of
 from wayframe.core.resolve_shape import Basis, layout_of, parts_of
 from wayframe.core.schedule import Solver
 from wayframe.core.shape import Leg
@@ -71,6 +72,8 @@ class Resolved:
     requested_switch: int | None
     origins: Mapping[str, str]
     findings: tuple[Finding, ...]
+    blocks: Mapping[str, Any] = field(default_factory=dict)
+    """Guides, bridges, and what is done to the finished video, of those that the spec has."""
 
 
 def resolve(
@@ -103,7 +106,7 @@ def resolve(
     parts, overlaps = parts_of(spec, Basis(chaining=chaining, step=step, clips=clips), overlap=overlap)
     layout, findings = layout_of(spec, parts=parts, overlaps=overlaps, fps=Fraction(fps), step=step)
     _note_layout(spec, origins=origins)
-    return Resolved(
+    made = Resolved(
         mode=_pick(origins, "mode", (spec.mode, "spec"), fallback="batch"),
         chaining=chaining,
         fps=fps,
@@ -127,6 +130,12 @@ def resolve(
         origins=origins.entries,
         findings=findings,
     )
+    return _with_blocks(made, spec=spec, step=step, origins=origins)
+
+
+def _with_blocks(made: Resolved, *, spec: TravelSpec, step: int, origins: Origins) -> Resolved:
+    common = {"fps": made.fps, "profile": made.profile}
+    return replace(made, blocks=blocks_of(spec, layout=made.layout, step=step, common=common, origins=origins))
 
 
 def _pick(origins: Origins, name: str, *choices: tuple[Any, str], fallback: _T) -> _T:

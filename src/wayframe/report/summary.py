@@ -109,7 +109,7 @@ def cause_detail(cause: Cause, comparison: Comparison, *, names: tuple[str, str]
         )
     if cause.topic is Topic.LENGTHS and (detail := _lengths(comparison, names)):
         return detail
-    telling = [*_pictures(cause), *_telling(cause)]
+    telling = [*_pictures(cause), *_ways(cause), *_telling(cause)]
     groups = _once(difference_groups(tuple(telling)))
     shown = [
         words(exchanged_pictures(comparison.a, comparison.b, names=names))
@@ -138,6 +138,12 @@ def _names(found: Sequence[Difference]) -> str:
 def _pictures(cause: Cause) -> list[Difference]:
     """That the pictures themselves are others: it stands at a level of its own."""
     return [item for item in cause.differences if item.path == KEYFRAMES_PATH]
+
+
+def _ways(cause: Cause) -> list[Difference]:
+    """Segments of a kind of their own that one side alone has: they say most of a trip's shape."""
+    sides = ((item, value) for item in cause.differences for value in (item.a, item.b))
+    return [item for item, value in sides if isinstance(value, Mapping) and WAY in value]
 
 
 def _telling(cause: Cause) -> list[Difference]:

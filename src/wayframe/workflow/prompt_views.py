@@ -11,7 +11,7 @@ from wayframe.errors import SpecError, StoreError
 from wayframe.store.home import Home
 from wayframe.store.prompts import PromptStore, StoredPrompt
 
-UNKNOWN = "unknown"
+UNKNOWN, NOT_ASKED = "unknown", "not asked for"
 
 
 def prompts_of_run(record: Mapping[str, Any], *, home: Home) -> tuple[SegmentPrompt, ...]:
@@ -23,11 +23,16 @@ def prompts_of_run(record: Mapping[str, Any], *, home: Home) -> tuple[SegmentPro
     return tuple(
         _segment(
             segment,
-            origin=origins.get(f"segments[{segment['index']}].prompt", UNKNOWN),
+            origin=origins.get(f"segments[{segment['index']}].prompt", _unsaid(segment)),
             found=store.find(key) if key else None,
         )
         for segment, key in _keyed(record)
     )
+
+
+def _unsaid(segment: Mapping[str, Any]) -> str:
+    """The origin of a prompt that has none: a held keyframe and a piece of a video are not rendered, by no prompt."""
+    return NOT_ASKED if segment.get("still") or segment.get("piece") else UNKNOWN
 
 
 def forget_prompts(record: Mapping[str, Any], *, segments: Collection[int], home: Home) -> None:

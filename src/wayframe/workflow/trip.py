@@ -26,7 +26,7 @@ from wayframe.core.spec import TravelSpec, spec_json
 from wayframe.engines.base import ChecksPlans, EngineSetup
 from wayframe.engines.registry import load_engine, names
 from wayframe.errors import EngineError, SpecError
-from wayframe.files import redact_text, sha256_file
+from wayframe.files import redact, redact_text, sha256_file
 from wayframe.media.heif import SUFFIXES as HEIF_SUFFIXES
 from wayframe.store.catalogue import load_catalogue
 from wayframe.store.digests import BY_NAME, DigestCache
@@ -129,7 +129,7 @@ def prepare(
         plan=plan,
         images=images,
         requested=imported.requested if imported else spec_json(spec),
-        resolved=resolved_json(resolved),
+        resolved=redact(resolved_json(resolved)),
         remote=tuple(str(item.evidence["address"]) for item in remote),
         loras=_lora_files(resolved, base=base, home=home),
         options=said,
