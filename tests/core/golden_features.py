@@ -86,6 +86,8 @@ FEATURES: dict[str, Data] = {
     ),
     "plan_overrides.json": _with(stills(3, **STEPS), 1, **OWN),
     "plan_after.json": stills(2, **STEPS, after=AFTER),
+    "plan_after_flow.json": stills(2, **STEPS, after={"upscale": {"factor": 1.5}, "fps": 24, "profile": "prores"}),
+    "plan_guide_raw.json": stills(3, **STEPS, guides=[{"video": "a.mp4", "fit": "clip"}]),
     "plan_guides.json": stills(3, **STEPS, guides=GUIDES),
     "plan_guide_depth.json": stills(3, **STEPS, guides=[{**DEPTH, "until": 50}, {**DEPTH, "at": 60, "contrast": 1.2}]),
     "plan_look_hold.json": _with(
