@@ -194,6 +194,24 @@ def test_lengths_become_places_and_places_lengths(composer: Composer, pictures: 
     assert composer.saved()["segment_frames"] == [9, 21]
 
 
+def test_a_loop_shows_and_keeps_its_lengths_on_the_timeline_and_off_it(
+    composer: Composer, pictures: list[Path]
+) -> None:
+    page = composer.page
+    composer.compose(pictures[:2])
+    page.get_by_label("Return to the first picture").check()
+    page.get_by_label("Frames of a segment").fill("9, 21")
+    composer.planned()
+    expect(page.get_by_text("Prompt from here back to picture 1, 21 frames")).to_be_visible()
+    page.get_by_label("On a timeline").check()
+    composer.planned()
+    expect(page.locator(".track .length")).to_have_text(["9", "21"])
+    expect(page.locator(".track .planned")).to_have_count(3)
+    page.get_by_label("By lengths").check()
+    composer.planned()
+    assert composer.saved()["segment_frames"] == [9, 21]
+
+
 def test_phases_begin_as_the_preset_has_them_and_a_changed_weight_is_drawn_and_judged(
     composer: Composer, pictures: list[Path]
 ) -> None:
@@ -208,6 +226,9 @@ def test_phases_begin_as_the_preset_has_them_and_a_changed_weight_is_drawn_and_j
     composer.planned()
     expect(page.locator("#plan .findings > .critical").first).to_contain_text("low_noise_model is for the low expert")
     expect(page.locator("#charts .cell.c1 text")).to_have_text(["0", "0", "0.5", "0.5", "1", "1"])
+    page.get_by_label("Steps of phase 1").fill("0")
+    expect(page.get_by_label("Steps of phase 1")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Steps of phase 1").fill("2")
     page.get_by_role("button", name="Remove phase 3").click()
     composer.planned()
     saved = composer.saved()
@@ -248,6 +269,32 @@ def test_an_answer_that_is_overtaken_is_not_shown(composer: Composer, pictures: 
     held[0].abort()
     expect(page.locator("#brief")).to_contain_text("21 frames")
     composer.said.clear()  # the browser tells of the request that was broken off here
+
+
+def test_a_run_that_is_still_being_made_ready_tells_how_far_it_is_and_is_asked_for_again(
+    composer: Composer, pictures: list[Path]
+) -> None:
+    page = composer.page
+    composer.compose(pictures[:2])
+    asked: list[str | None] = []
+
+    def answer_the_first(route: Route) -> None:
+        asked.append(route.request.post_data)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            told = {"type": "urn:wayframe:problem:preparing", "detail": "LoRA style is being fetched: 1 MB; ask again"}
+            route.fulfill(status=503, json=told)
+
+    page.route("**/api/v1/runs", answer_the_first)
+    page.locator("#run").click()
+    expect(page.locator("#toast")).to_have_text("LoRA style is being fetched: 1 MB")
+    expect(page.locator("#run")).to_be_disabled()
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#head .state")).to_have_text("completed")
+    assert len(asked) == 2
+    assert asked[0] == asked[1]
+    composer.said.clear()  # the browser tells of the 503
 
 
 def test_script_in_names_and_prompts_stays_text(composer: Composer, pictures: list[Path]) -> None:

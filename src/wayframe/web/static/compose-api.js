@@ -53,7 +53,7 @@ export async function submit(draft, tell) {
       return await (await asked("/runs", { body: JSON.stringify(draft) })).json();
     } catch (refusal) {
       if (refusal.kind !== "preparing") throw refusal;
-      tell(refusal.message.split("; send")[0]);
+      tell(refusal.message.replace(/; ask again$/, ""));
       await new Promise((resolve) => setTimeout(resolve, AGAIN));
     }
   }

@@ -78,6 +78,7 @@ export class Ends {
       show(control, words[control.dataset.own]);
       mark(control, "aria-invalid", page.wrong === `${field}.${control.dataset.own}`);
     }
+    item.querySelector('[data-own="frames"]').placeholder = frames ?? "";
     this.#cards.get(item).show({ wrong: page.wrong.startsWith(`${field}.`) ? page.wrong.slice(field.length + 1) : "" });
     const more = Object.keys(words).filter((name) => !SEGMENT_WORDS.includes(name));
     item.querySelector(".also").textContent = more.length ? `Also in this spec, kept as it is: ${more.join(", ")}` : "";

@@ -1,5 +1,5 @@
 // The table of phases: steps, guidance and expert of each, and the weight of every LoRA in it.
-import { announce, el, keepInStep, show } from "./compose-dom.js";
+import { announce, el, keepInStep, mark, show } from "./compose-dom.js";
 import { number } from "./compose-grid.js";
 import { addLora, addPhase, nameOf, ownLoras, ownPhases, readTable, removeLora, removePhase, setCell, setWeight } from "./compose-recipe.js";
 
@@ -74,6 +74,7 @@ export class Phases {
     for (const control of line.querySelectorAll("[data-cell]")) {
       show(control, row[control.dataset.cell] ?? "");
       control.disabled = fixed;
+      mark(control, "aria-invalid", this.page.wrong === `phases[${index}].${control.dataset.cell}`);
     }
     for (const control of line.querySelectorAll("[data-lora]")) show(control, loras[control.dataset.lora].weights[index]);
     line.querySelector("button").hidden = fixed || rows.length < 2;

@@ -74,7 +74,7 @@ export class Planning {
   #fill({ facts, findings }) {
     const list = this.root.querySelector("dl");
     if (facts) list.replaceChildren(...facts.filter(([, text]) => text).flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)]));
-    list.classList.toggle("stale", facts === null);
+    for (const part of [list, this.charts]) part.classList.toggle("stale", facts === null);
     this.root.querySelector("[data-findings]").replaceChildren(findings);
   }
 }
@@ -112,12 +112,17 @@ function grouped(findings) {
   return groups;
 }
 
+/** A message in the numbers of this page: keyframes are counted from 0, the pictures here from 1. */
+function shown(message) {
+  return message.replace(/\bkeyframe (\d+)\b/g, (_, index) => `picture ${Number(index) + 1}`);
+}
+
 function group([first, ...more]) {
-  const rest = more.length ? el("details", {}, el("summary", { class: "soft small" }, `${more.length} more of this kind`), more.map((each) => el("p", {}, each.message))) : null;
+  const rest = more.length ? el("details", {}, el("summary", { class: "soft small" }, `${more.length} more of this kind`), more.map((each) => el("p", {}, shown(each.message)))) : null;
   return el(
     "li",
     { class: first.severity },
-    el("p", {}, el("span", { class: "severity" }, first.severity), ` ${first.message}`),
+    el("p", {}, el("span", { class: "severity" }, first.severity), ` ${shown(first.message)}`),
     rest,
     el("p", { class: "soft small" }, first.action),
   );

@@ -79,8 +79,10 @@ export class Timeline {
   #draw(places) {
     const x = (frame) => `${(frame / this.#scale) * 100}%`;
     const parts = [];
-    places.slice(0, -1).forEach((at, index) => {
-      const frames = places[index + 1] - at;
+    const back = frameOf(this.draft.words.loop, this.page.fps);
+    const ends = back === null ? places : [...places, back];
+    ends.slice(0, -1).forEach((at, index) => {
+      const frames = ends[index + 1] - at;
       parts.push(svg("rect", { class: "span", x: x(at), y: 4, width: x(Math.max(frames, 0)), height: 22, rx: 4 }));
       parts.push(text(`${this.page.lengthOf(index) ?? frames}`, { class: "length", x: x(at + frames / 2), y: 15 }));
     });

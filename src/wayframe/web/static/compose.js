@@ -30,7 +30,8 @@ let answer = null; // the last plan, and nothing when it was refused
 const page = {
   wrong: "", // the field that the server refused
   get planned() {
-    return answer && answer.plan.keyframes.length === draft.stops.length ? answer.plan : null;
+    const count = draft.stops.length + (isLoop(draft) ? 1 : 0); // a loop has its first picture twice
+    return answer && answer.plan.keyframes.length === count ? answer.plan : null;
   },
   get resolved() {
     const segments = answer?.resolved?.values.segments ?? [];

@@ -5,6 +5,7 @@ import { Player, controls } from "./player.js";
 const page = document.getElementById("run");
 const id = page?.dataset.run ?? location.pathname.split("/").pop();
 const PARTS = ["head", "said", "watch", "facts", "strip", "legend", "segment", "findings", "revisions"];
+const AGAIN = 2000; // milliseconds
 const isOpen = () => page && ["queued", "running"].includes(page.dataset.state);
 let player = null;
 
@@ -71,7 +72,11 @@ async function openSegment(index, { focus = true } = {}) {
   address.searchParams.set("segment", index);
   address.hash = "";
   history.replaceState(null, "", address);
-  await refresh(["segment", "strip"], address.href);
+  try {
+    await refresh(["segment", "strip"], address.href);
+  } catch {
+    return say("The server cannot be reached.");
+  }
   afterRefresh();
   if (focus) document.getElementById("segment").scrollIntoView({ block: "nearest" });
 }
@@ -178,6 +183,17 @@ async function update() {
   afterRefresh();
 }
 
+// What the run has become is shown in any case: when the server is away, as soon as it is back.
+async function settled() {
+  for (;;) {
+    try {
+      return await update();
+    } catch {
+      await new Promise((go) => { setTimeout(go, AGAIN); });
+    }
+  }
+}
+
 function afterRefresh() {
   startPlayer();
   for (const [segment, share] of rendered) fill(segment, share);
@@ -210,7 +226,7 @@ function follow() {
     stream.close();
     rendered.clear();
     await updating;
-    await update();
+    await settled();
     if (page.dataset.state) say(`The run is ${page.dataset.state}.`);
   });
 }
