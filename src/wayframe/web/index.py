@@ -51,6 +51,7 @@ class RunIndex:
         self._kept = _Kept(place.home)
         self._entries: dict[str, Entry] = self._kept.load()
         self._stamp: str | None = None
+        self._records: dict[str, Path] = {}
         self._due = float("-inf")
         self._known = Known()
 
@@ -77,7 +78,7 @@ class RunIndex:
         self._due = float("-inf")
 
     def _look(self, until: float) -> None:
-        stamps, queued, before = _stamps(self._place.home), self._queued(), self._entries
+        stamps, queued, before = self._stamps(), self._queued(), self._entries
         wanted = {name: "request" for name in queued if name not in stamps} | stamps
         entries = {name: entry for name, entry in before.items() if name in wanted}
         changed = [name for name, stamp in wanted.items() if name not in entries or entries[name].stamp != stamp]
@@ -93,6 +94,23 @@ class RunIndex:
         if entries != before or queued is not self._known.queued or unread != self._known.unread:
             self._entries = entries
             self._known = _known(entries, queued=queued, unread=unread)
+
+    def _stamps(self) -> dict[str, str]:
+        """For each run folder with a record what changes when the record does.
+
+        The paths are kept: to make ten thousand takes longer than to ask for the state of the files.
+        """
+        found: dict[str, str] = {}
+        with suppress(FileNotFoundError):
+            for folder in os.scandir(self._place.home.runs):
+                record = self._records.get(folder.name)
+                if record is None:
+                    record = self._records[folder.name] = Path(folder.path, RECORD)
+                with suppress(OSError):
+                    status = record.stat()
+                    found[folder.name] = f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
+        self._records = {name: self._records[name] for name in found}
+        return found
 
     def _queued(self) -> Mapping[str, RunRow]:
         stamp = self._place.runs.stamp()
@@ -133,17 +151,6 @@ def _order(name: str, *, entries: Mapping[str, Entry], queued: Mapping[str, RunR
     row, entry = queued.get(name), entries.get(name)
     created = bare_entry(row).row.created if row else entry.row.created if entry else None
     return order_of(name, created=created)
-
-
-def _stamps(home: Home) -> dict[str, str]:
-    """For each run folder with a record what changes when the record does."""
-    found: dict[str, str] = {}
-    with suppress(FileNotFoundError):
-        for folder in os.scandir(home.runs):
-            with suppress(OSError):
-                status = Path(folder.path, RECORD).stat()
-                found[folder.name] = f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
-    return found
 
 
 class _Kept:
