@@ -46,7 +46,8 @@ class Attempts:
                         "insert into wf_attempts (run_id, attempt, segment, key, worker_id, boot, alone, started) "
                         f"select :run, :attempt, :segment, :key, :worker, :boot, :alone, {self._database.now} "
                         "where not exists (select 1 from wf_attempts where run_id = :run and attempt = :attempt "
-                        "and segment = :segment and key = :key and worker_id = :worker and boot = :boot and outcome is null)"
+                        "and segment = :segment and key = :key and worker_id = :worker and boot = :boot "
+                        "and outcome is null)"
                     ),
                     {
                         "run": one.run_id,
