@@ -63,6 +63,12 @@ FEATURES: dict[str, Data] = {
     "plan_hold.json": _placed({"at": 0, "hold": 9}, {"at": 60, "hold": 17}, {"at": 120, "hold": 5}, **STEPS),
     "plan_hold_chained.json": _with(stills(3, chaining="chained", overlap=6, **STEPS), 1, hold=12),
     "plan_lead_and_trail.json": stills(2, lead={"frames": 33}, trail={"frames": 45, "prompt": "away"}, **STEPS),
+    "plan_inputs.json": {
+        "keyframes": [{"image": "https://example.org/a.jpg"}, {"image": "b.heic"}, {"image": "c.png"}],
+        "fit": "contain",
+        "trail": {"frames": 33},
+        **STEPS,
+    },
     "plan_segments.json": stills(1, segments=3, seed_policy="increment", **STEPS),
     "plan_continued.json": stills(2, continue_from="a.mp4", lead={"frames": 33}, overlap=6, **STEPS),
     "plan_join.json": {
